@@ -33,7 +33,7 @@ START_RULES = ("unit_noise", "light_noise", "grey_noise", "black", "white")
 
 
 class RecipeError(ValueError):
-    """A value that a recipe can't have. The message names the field, the value given and the values allowed."""
+    """A value that a recipe can't have; the message names the field, the value and the values allowed."""
 
 
 def _choice(field: str, value: object, allowed: Sequence[object]) -> None:
@@ -106,7 +106,8 @@ class Optimizer:
     """How the image moves.
 
     `adam`: Adam on the pixels (Kingma & Ba 2015), betas .9 and .999.
-    `normalized_gradient`: x <- x - learning_rate * grad / (||grad||_2 + 1e-10), the norm per image (Nanda et al.).
+    `normalized_gradient`: x <- x - learning_rate * grad / (||grad||_2 + 1e-10), the norm taken per image
+    (Nanda et al., AAAI 2023).
     `cosine` lets the learning rate fall from its value to 0 over the steps; `constant` keeps it.
     """
 
@@ -132,7 +133,8 @@ class Optimizer:
 class Start:
     """The rule that makes the start image x_0 from the RNG seed; z ~ N(0, 1) per pixel and channel.
 
-    The start image is always clamped to [0, 1] and rounded to 8 bits: what is shown is what the descent left from.
+    The start image is always clamped to [0, 1] and rounded to 8 bits: what is shown is what the descent
+    left from.
     """
 
     rule: str = "unit_noise"

@@ -1,0 +1,86 @@
+"""A private copy of a network, made fast for thousands of passes up to one layer.
+
+Parameters are frozen, batch norm is folded into the convolution before it, memory is channels-last. Folding is
+kept only where the copy gives the same response as the original.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from workers.iri.extractor import respond
+
+# Largest relative difference between the folded and the original response that rounding explains.
+_TOLERANCE = 1e-4
+
+
+def prepare(module: nn.Module, layer: str, probe: Tensor, device: str | torch.device) -> nn.Module:
+    """A frozen copy of the network on a device, to be run up to `layer`.
+
+    `probe`: normalised images (n, 3, h, w) on which original and folded copy are compared.
+    Raises what `respond` raises, for instance LayerNotFound.
+    """
+    plain = copy.deepcopy(module).eval().requires_grad_(False).to(device)
+    expected = _response(plain, layer, probe.to(device))
+    folded = _folded(plain, layer, probe.to(device)).to(memory_format=torch.channels_last)
+    found = _response(folded, layer, probe.to(device))
+    if torch.dist(found, expected) <= _TOLERANCE * expected.norm():
+        return folded
+    return plain.to(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def _response(module: nn.Module, layer: str, probe: Tensor) -> Tensor:
+    return respond(module, layer, probe)
+
+
+def _folded(module: nn.Module, layer: str, probe: Tensor) -> nn.Module:
+    folded = copy.deepcopy(module)
+    for conv_name, norm_name in _pairs(module, layer, probe):
+        conv, norm = folded.get_submodule(conv_name), folded.get_submodule(norm_name)
+        assert isinstance(conv, nn.Conv2d)  # noqa: S101 (narrows the type; _pairs yields no other)
+        conv.weight, conv.bias = _fused(conv, norm)
+        folded.set_submodule(norm_name, nn.Identity())
+    return folded
+
+
+def _fused(conv: nn.Conv2d, norm: Any) -> tuple[nn.Parameter, nn.Parameter]:
+    weight, bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    )
+    return nn.Parameter(weight, requires_grad=False), nn.Parameter(bias, requires_grad=False)
+
+
+def _pairs(module: nn.Module, layer: str, probe: Tensor) -> list[tuple[str, str]]:
+    """Names of convolutions and the batch norms that take their output, found by running the network.
+
+    By execution rather than by structure, since many networks call them from code. Both run once, and the layer
+    itself is not the convolution, whose response folding would change.
+    """
+    names = {child: name for name, child in module.named_modules()}
+    made_by: dict[int, tuple[str, Tensor]] = {}  # the tensor is held, so that its id isn't used again
+    runs: Counter[str] = Counter()
+    pairs: list[tuple[str, str]] = []
+
+    def note(child: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        runs[names[child]] += 1
+        if isinstance(child, nn.Conv2d):
+            made_by[id(output)] = (names[child], output)
+        elif id(inputs[0]) in made_by and child.running_mean is not None:
+            pairs.append((made_by[id(inputs[0])][0], names[child]))
+
+    handles = [
+        child.register_forward_hook(note) for child in names if isinstance(child, nn.Conv2d | nn.BatchNorm2d)
+    ]
+    try:
+        _response(module, layer, probe)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [pair for pair in pairs if runs[pair[0]] == runs[pair[1]] == 1 and not layer == pair[0]]
