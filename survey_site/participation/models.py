@@ -1,0 +1,228 @@
+"""One person, one session, their responses."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Self
+
+from django.db import models
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, Value, When
+
+from survey_site.studies.models import Study, StudyVersion, Trial, TrialKind, TrialOption, TrialReference
+
+
+class Participant(models.Model):
+    """A pseudonym; nothing else is known here."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.id)[:8]
+
+
+class RecruiterId(models.Model):
+    """Who a recruiter says this is, as a keyed hash: enough to recognise, not enough to name."""
+
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="recruiter_ids")
+    recruiter = models.CharField(max_length=20)
+    external_id_hash = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["recruiter", "external_id_hash"], name="one_row_per_recruiter_id")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recruiter} {self.external_id_hash[:8]}"
+
+
+class Mode(models.TextChoices):
+    REAL = "real", "Real"
+    PILOT = "pilot", "Pilot"
+
+
+class SessionState(models.TextChoices):
+    CREATED = "created", "Created"
+    CONSENTED = "consented", "Consented"
+    SCREENED_OUT = "screened_out", "Screened out"
+    REFUSED = "refused", "Refused"
+    RUNNING = "running", "Running"
+    FINISHED = "finished", "Finished"
+    DROPPED = "dropped", "Dropped"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+# What counts for allocation: a slot is taken by those who finished or may still finish.
+HOLDS_SLOT = [SessionState.CONSENTED, SessionState.RUNNING, SessionState.FINISHED]
+
+
+class StudySessionQuerySet(models.QuerySet["StudySession"]):
+    def holding_slots(self) -> Self:
+        return self.filter(state__in=HOLDS_SLOT)
+
+    def finished(self) -> Self:
+        return self.filter(state=SessionState.FINISHED)
+
+    def of_mode(self, mode: str) -> Self:
+        return self.filter(mode=mode)
+
+
+class StudySession(models.Model):
+    """One run of one participant through one study version."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="sessions")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="sessions")
+    version = models.ForeignKey(StudyVersion, on_delete=models.PROTECT, related_name="sessions")
+    mode = models.CharField(max_length=10, choices=Mode, default=Mode.REAL)
+    language = models.CharField(max_length=10, default="en")
+    recruiter = models.CharField(max_length=20, default="link")
+    state = models.CharField(max_length=20, choices=SessionState, default=SessionState.CREATED)
+    token_hash = models.CharField(max_length=64, unique=True)
+    rng_seed = models.BigIntegerField(help_text="Order and sides of this session follow from it.")
+    slot = models.PositiveIntegerField(null=True)
+    consent_version = models.CharField(max_length=12, blank=True)
+    client_lease = models.CharField(max_length=64, blank=True, help_text="Which tab holds the session.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    consented_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField(null=True)
+
+    objects = StudySessionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["participant", "study", "mode"], name="one_session_per_participant_study_mode"
+            ),
+            models.CheckConstraint(condition=Q(state__in=SessionState.values), name="session_state_is_known"),
+            models.CheckConstraint(condition=Q(mode__in=Mode.values), name="session_mode_is_known"),
+        ]
+        # Serves the allocation of slots.
+        indexes = [models.Index(fields=["version", "mode", "state", "slot"], name="sessions_by_slot")]
+
+    def __str__(self) -> str:
+        return str(self.id)[:8]
+
+    @property
+    def is_authenticated(self) -> bool:
+        """What DRF's permission asks of whoever holds a valid token."""
+        return True
+
+
+class PresentationQuerySet(models.QuerySet["Presentation"]):
+    def with_answered(self) -> Self:
+        return self.annotate(answered=Exists(Response.objects.filter(presentation=OuterRef("pk"))))
+
+    def unanswered(self) -> Self:
+        return self.with_answered().filter(answered=False)
+
+
+class Presentation(models.Model):
+    """One showing of one trial to one person; written at assignment, so that allocation counts it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    session = models.ForeignKey(StudySession, on_delete=models.CASCADE, related_name="presentations")
+    trial = models.ForeignKey(Trial, on_delete=models.PROTECT, related_name="presentations")
+    position = models.PositiveIntegerField()
+    block = models.PositiveIntegerField(default=0)
+    option_order = models.JSONField(help_text="Option indices in the order shown.")
+    repeat_of = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="repeats")
+    attempt = models.PositiveIntegerField(default=1)
+
+    objects = PresentationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["session", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "position"], name="one_presentation_per_position")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session} #{self.position}"
+
+
+class LogKind(models.TextChoices):
+    RESPONSE = "response", "Response"
+    EVENT = "event", "Event"
+    PAGE = "page", "Page"
+    DEVICE = "device", "Device"
+
+
+class LogEntry(models.Model):
+    """The raw log, append-only: what the browser said, in its own order."""
+
+    session = models.ForeignKey(StudySession, on_delete=models.CASCADE, related_name="log")
+    seq = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=LogKind)
+    payload = models.JSONField()
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["session", "seq"]
+        verbose_name_plural = "log entries"
+        constraints = [models.UniqueConstraint(fields=["session", "seq"], name="one_entry_per_seq")]
+
+    def __str__(self) -> str:
+        return f"{self.session} seq {self.seq}"
+
+
+class ResponseQuerySet(models.QuerySet["Response"]):
+    def with_chose_target(self) -> Self:
+        """1 if the chosen option answers the reference, 0 if not, NULL if nothing was chosen."""
+        return self.annotate(
+            chose_target=Case(
+                When(option=None, then=Value(None)),
+                When(option=F("reference__answer"), then=Value(1)),
+                default=Value(0),
+                output_field=IntegerField(),
+            )
+        )
+
+    def scoreable(self) -> Self:
+        """Answered main trials."""
+        return self.filter(presentation__trial__kind=TrialKind.MAIN, option__isnull=False).with_chose_target()
+
+    def of_study(self, study: Study, mode: str) -> Self:
+        return self.filter(presentation__session__study=study, presentation__session__mode=mode)
+
+
+class Response(models.Model):
+    """One answer about one reference of one presentation, with the timing that the browser measured.
+
+    Times are milliseconds; `onset_frame_ms` and `time_elapsed` count from the page's own time origin.
+    """
+
+    presentation = models.ForeignKey(Presentation, on_delete=models.CASCADE, related_name="responses")
+    reference = models.ForeignKey(TrialReference, on_delete=models.PROTECT, related_name="+")
+    option = models.ForeignKey(TrialOption, null=True, on_delete=models.PROTECT, related_name="+")
+    entry = models.ForeignKey(LogEntry, on_delete=models.CASCADE, related_name="responses")
+    rt = models.FloatField(null=True)
+    rt_raw_ms = models.FloatField(null=True)
+    onset_frame_ms = models.FloatField(null=True)
+    time_elapsed = models.FloatField(null=True)
+    trial_type = models.CharField(max_length=60, blank=True)
+    trial_index = models.PositiveIntegerField(null=True)
+    input = models.CharField(max_length=10, blank=True)
+    refresh_hz = models.FloatField(null=True)
+    frames_dropped = models.PositiveIntegerField(null=True)
+    focus_lost = models.PositiveIntegerField(null=True)
+    timed_out = models.BooleanField(default=False)
+    confidence = models.PositiveIntegerField(null=True)
+
+    objects = ResponseQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["presentation", "reference"], name="one_response_per_presentation_reference"
+            ),
+            models.CheckConstraint(
+                condition=Q(timed_out=True) | Q(option__isnull=False), name="no_choice_only_when_timed_out"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"response to {self.presentation}"

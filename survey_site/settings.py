@@ -1,0 +1,194 @@
+"""Settings, from environment variables alone (docs/deployment.md has the table)."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from survey_site.environment import env_bool, env_choice, env_int, env_list, env_path, env_str
+from survey_site.stack.connection import embedded_connection
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = env_path("VAR_DIR", BASE_DIR / "var")
+MEDIA_ROOT = env_path("MEDIA_ROOT", VAR_DIR / "media")
+STATIC_ROOT = env_path("STATIC_ROOT", VAR_DIR / "static")
+
+DEBUG = env_bool("DEBUG", False)
+PUBLIC_URL = env_str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", [])
+
+
+def secret_key() -> str:
+    """SECRET_KEY, or one made once for this VAR_DIR: there is no default that two labs could share."""
+    given = env_str("SECRET_KEY")
+    if given:
+        return given
+    file = VAR_DIR / "secret_key"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", dir=file.parent) as draft:  # created readable by its owner alone
+            draft.write(secrets.token_urlsafe(50))
+            draft.flush()
+            with contextlib.suppress(FileExistsError):  # another process of this stack made it first
+                os.link(draft.name, file)
+    return file.read_text()
+
+
+SECRET_KEY = secret_key()
+
+# Databases and broker -----------------------------------------------------------------------------------
+_embedded = embedded_connection(VAR_DIR)
+DATABASE_URL = env_str("DATABASE_URL", _embedded.database_url if _embedded else "")
+CELERY_BROKER_URL = env_str("CELERY_BROKER_URL", _embedded.broker_url if _embedded else "")
+# Commands that need no database (score_csv, checks) run before any was ever started.
+NOT_STARTED_URL = "postgres://not-started@127.0.0.1:1/start-the-stack-with-make-up-or-set-DATABASE_URL"
+try:
+    _database = dj_database_url.parse(
+        DATABASE_URL or NOT_STARTED_URL, conn_max_age=60, conn_health_checks=True
+    )
+except (dj_database_url.ParseError, dj_database_url.UnknownSchemeError, ValueError) as error:
+    raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from None
+if _database["ENGINE"] != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL must be a postgres:// address; only PostgreSQL is supported")
+DATABASES = {"default": _database}
+
+CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# The broker is a doorbell: a ring that cannot be delivered is rung again by the sweep, so never wait long.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 3, "socket_timeout": 30, "max_retries": 1}
+CELERY_TASK_PUBLISH_RETRY = False
+
+IRI_CHUNK_SIZE = env_int("IRI_CHUNK_SIZE", 8, minimum=1)
+IRI_LEASE_SECONDS = env_int("IRI_LEASE_SECONDS", 60, minimum=5)
+IRI_SWEEP_SECONDS = env_int("IRI_SWEEP_SECONDS", 15, minimum=1)
+IRI_MAX_ATTEMPTS = env_int("IRI_MAX_ATTEMPTS", 3, minimum=1)
+CELERY_BEAT_SCHEDULE = {
+    "ring-for-work-without-a-lease": {"task": "stimuli.sweep", "schedule": float(IRI_SWEEP_SECONDS)},
+}
+
+# Uploads: our own limits, below Pillow's warning (docs/method.md).
+IMAGE_MAX_PIXELS = env_int("IMAGE_MAX_PIXELS", 40_000_000, minimum=1)
+IMAGE_MAX_BYTES = env_int("IMAGE_MAX_BYTES", 40_000_000, minimum=1)
+
+# Application --------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "survey_site.access",
+    "survey_site.stimuli",
+    "survey_site.studies",
+    "survey_site.participation",
+    "survey_site.analysis",
+    "survey_site.console",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "survey_site.urls"
+WSGI_APPLICATION = "survey_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "frontend" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [directory for directory in [BASE_DIR / "frontend" / "dist"] if directory.is_dir()]
+MEDIA_URL = "media/"  # never served: every image goes through a view that knows who may see it
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+FILE_UPLOAD_PERMISSIONS = 0o640
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["survey_site.participation.authentication.SessionTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "survey_site.participation.api_errors.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+
+# Security -----------------------------------------------------------------------------------------------
+SECURE_SSL = env_bool("SECURE_SSL", False)
+SECURE_SSL_REDIRECT = SECURE_SSL
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE_SSL else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_SSL
+SECURE_HSTS_PRELOAD = SECURE_SSL
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_SSL else None
+SESSION_COOKIE_SECURE = SECURE_SSL
+CSRF_COOKIE_SECURE = SECURE_SSL
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+}
+
+UNFOLD = {
+    "SITE_TITLE": "IRISurvey",
+    "SITE_HEADER": "IRISurvey",
+    "SITE_SUBHEADER": "Does this network see as people do?",
+    "SITE_SYMBOL": "visibility",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "survey_site.console.dashboard.dashboard_context",
+    "SIDEBAR": {"show_search": True, "navigation": "survey_site.console.navigation.sidebar"},
+}

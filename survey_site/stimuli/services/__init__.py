@@ -1,0 +1,54 @@
+"""Writes of the stimuli room, one subject a module."""
+
+from survey_site.stimuli.services.doorbell import ring, sweep
+from survey_site.stimuli.services.images import ImageRefused, ImportReport, import_images, store_image
+from survey_site.stimuli.services.leases import (
+    ChunkLease,
+    FoundIRI,
+    LeaseLost,
+    announce_worker,
+    claim_chunk,
+    fail_chunk,
+    finish_chunk,
+    heartbeat,
+    record_iri,
+    release_chunk,
+)
+from survey_site.stimuli.services.networks import (
+    FoundLayer,
+    NetworkRefused,
+    describe_missing_layer,
+    fail_inspection,
+    record_inspection,
+    register_network,
+)
+from survey_site.stimuli.services.queueing import QueueRefused, cancel_job, queue_pairs, save_recipe
+
+__all__ = [
+    "ChunkLease",
+    "FoundIRI",
+    "FoundLayer",
+    "ImageRefused",
+    "ImportReport",
+    "LeaseLost",
+    "NetworkRefused",
+    "QueueRefused",
+    "announce_worker",
+    "cancel_job",
+    "claim_chunk",
+    "describe_missing_layer",
+    "fail_chunk",
+    "fail_inspection",
+    "finish_chunk",
+    "heartbeat",
+    "import_images",
+    "queue_pairs",
+    "record_inspection",
+    "record_iri",
+    "register_network",
+    "release_chunk",
+    "ring",
+    "save_recipe",
+    "store_image",
+    "sweep",
+]

@@ -1,0 +1,77 @@
+"""The broker is a doorbell: messages say that there is work; the database says which."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import transaction
+from django.db.models.functions import Now
+from kombu.exceptions import KombuError, OperationalError
+
+from survey_site.celery import app
+from survey_site.stimuli.models import IRI, ChunkStatus, IRIChunk, IRIStatus, Network, NetworkState, Queue
+
+logger = logging.getLogger(__name__)
+
+MAKE_IRIS = "workers.make_iris"
+INSPECT_NETWORK = "workers.inspect_network"
+
+
+def ring(queue: str, *, times: int = 1) -> None:
+    """After commit, tell the workers of `queue` that there is work. A lost ring is repeated by the sweep."""
+    transaction.on_commit(lambda: _send(MAKE_IRIS, {"queue": queue}, queue, times))
+
+
+def ring_for_inspection(network: Network, queue: str = Queue.CPU) -> None:
+    """After commit, ask a worker to inspect the network."""
+    transaction.on_commit(lambda: _send(INSPECT_NETWORK, {"network_id": network.pk}, queue, 1))
+
+
+def _send(task: str, kwargs: dict[str, object], queue: str, times: int) -> None:
+    try:
+        for _ in range(times):
+            app.send_task(task, kwargs=kwargs, queue=queue)
+    except (OperationalError, KombuError, OSError) as error:
+        logger.warning("The broker did not take %s for %s; the sweep will ring again: %s", task, queue, error)
+
+
+def sweep() -> dict[str, int]:
+    """Give up chunks without attempts left, and ring once per chunk that waits beyond the rings under way.
+
+    Returns the rings sent by queue.
+    """
+    give_up_exhausted()
+    rung: dict[str, int] = {}
+    for queue in Queue.values:
+        waiting = IRIChunk.objects.claimable().filter(job__queue=queue).count()
+        missing = waiting - rings_under_way(queue) if waiting else 0
+        if missing > 0:
+            ring(queue, times=missing)
+            rung[queue] = missing
+    pending = Network.objects.filter(state=NetworkState.PENDING)
+    if pending and not rings_under_way(Queue.CPU):
+        for network in pending:
+            ring_for_inspection(network)
+    return rung
+
+
+def rings_under_way(queue: str) -> int:
+    """Messages waiting in the broker's queue, so that a sweep never piles up rings behind busy workers."""
+    with app.connection_for_read() as connection:
+        declared = connection.default_channel.queue_declare(queue=queue, passive=False, durable=True)
+    return int(declared.message_count)
+
+
+@transaction.atomic
+def give_up_exhausted() -> int:
+    """Fail chunks whose last allowed attempt lost its lease, and the IRIs that they still hold."""
+    chunks = list(IRIChunk.objects.exhausted().select_for_update(skip_locked=True, of=("self",)))
+    for chunk in chunks:
+        reason = f"given up after {chunk.attempts} attempts: each worker stopped without a word"
+        IRIChunk.objects.filter(pk=chunk.pk).update(
+            status=ChunkStatus.FAILED, reason=chunk.reason or reason, finished_at=Now()
+        )
+        IRI.objects.filter(chunk=chunk, status__in=[IRIStatus.QUEUED, IRIStatus.RUNNING]).update(
+            status=IRIStatus.FAILED, reason=chunk.reason or reason
+        )
+    return len(chunks)

@@ -1,0 +1,118 @@
+"""Images in: checked before they are decoded, stripped of everything but pixels, stored once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.db import transaction
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from survey_site.stimuli.models import ImageSet, StoredImage, TargetImage, stored_image_path
+
+ALLOWED_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+LONGEST_SIDE = 1024  # no network here reads more; larger uploads are scaled down
+SHORTEST_SIDE = 32
+
+
+class ImageRefused(Exception):
+    """An image that is not taken; the message says why."""
+
+
+@dataclass
+class ImportReport:
+    """What an import did: names added, names already there, and (name, reason) of the refused."""
+
+    added: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+
+def import_images(*, image_set: ImageSet, files: Iterable[tuple[str, bytes, str]]) -> ImportReport:
+    """Add (name, bytes, label) files to the set. A bad one is refused by name and the rest goes on."""
+    report = ImportReport()
+    for name, data, label in files:
+        try:
+            added = _import_one(image_set, name, data, label)
+        except ImageRefused as refusal:
+            report.refused.append((name, str(refusal)))
+        else:
+            (report.added if added else report.duplicates).append(name)
+    return report
+
+
+def _import_one(image_set: ImageSet, name: str, data: bytes, label: str) -> bool:
+    picture = clean_image(data)
+    with transaction.atomic():
+        stored = store_image(encode_png(picture), size=picture.size)
+        _, added = TargetImage.objects.get_or_create(
+            image_set=image_set, image=stored, defaults={"name": name[:200], "label": label[:120]}
+        )
+    return added
+
+
+def clean_image(data: bytes) -> Image.Image:
+    """Decode to RGB, upright, without metadata, at most LONGEST_SIDE pixels a side.
+
+    Raises ImageRefused for what is not an image, is too large before decoding, or is broken.
+    """
+    if len(data) > settings.IMAGE_MAX_BYTES:
+        raise ImageRefused(f"{len(data):,} bytes; at most {settings.IMAGE_MAX_BYTES:,} are taken")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return _decoded(data)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as bomb:
+        raise ImageRefused(f"a decompression bomb: {bomb}") from None
+    except UnidentifiedImageError:
+        raise ImageRefused(f"not an image; taken are {', '.join(ALLOWED_FORMATS)}") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise
+        raise ImageRefused(f"a broken image: {error}") from None
+
+
+def _decoded(data: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(data), formats=ALLOWED_FORMATS) as picture:
+        width, height = picture.size
+        if width * height > settings.IMAGE_MAX_PIXELS:
+            raise ImageRefused(
+                f"a decompression bomb: {width} × {height} pixels; "
+                f"at most {settings.IMAGE_MAX_PIXELS:,} are taken"
+            )
+        if min(width, height) < SHORTEST_SIDE:
+            raise ImageRefused(
+                f"{width} × {height} pixels; the shorter side must be at least {SHORTEST_SIDE}"
+            )
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+    upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    # A new image carries no info dictionary: no EXIF, no ICC profile, no text chunks.
+    bare = Image.new("RGB", upright.size)
+    bare.paste(upright)
+    return bare
+
+
+def encode_png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def store_image(data: bytes, *, size: tuple[int, int]) -> StoredImage:
+    """The row of these PNG bytes, made if there is none. The file is written before its row."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    known = StoredImage.objects.filter(sha256=sha256).first()
+    if known:
+        return known
+    width, height = size
+    image = StoredImage(sha256=sha256, width=width, height=height)
+    storage, path = image.file.storage, stored_image_path(image, "")
+    if not storage.exists(path):
+        path = storage.save(path, ContentFile(data))
+    image, _ = StoredImage.objects.get_or_create(
+        sha256=sha256, defaults={"file": path, "width": width, "height": height}
+    )
+    return image

@@ -1,0 +1,109 @@
+"""Registering networks: the web stores what was asked for, a worker looks and reports."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.files.base import File
+from django.db import transaction
+
+from survey_site.access.models import User
+from survey_site.access.services import make_owner
+from survey_site.stimuli.models import Layer, Network, NetworkSource, NetworkState
+from survey_site.stimuli.services.doorbell import ring_for_inspection
+
+
+class NetworkRefused(Exception):
+    """A network that cannot be registered; the message says why."""
+
+
+@dataclass(frozen=True)
+class FoundLayer:
+    """A layer that a worker found: name, depth in order of execution, output shape, role."""
+
+    name: str
+    depth: int
+    output_shape: list[int]
+    role: str
+
+
+@transaction.atomic
+def register_network(
+    *,
+    slug: str,
+    name: str,
+    source: str,
+    architecture: str,
+    pretrained: bool = False,
+    random_seed: int | None = None,
+    weights: File | None = None,
+    created_by: User | None = None,
+    **facts: Any,
+) -> Network:
+    """Store the network as pending and ask a worker to build it and list its layers."""
+    if source not in NetworkSource.values:
+        raise NetworkRefused(f"source is {source!r}; allowed: {', '.join(NetworkSource.values)}")
+    given = [bool(weights), pretrained, random_seed is not None]
+    if sum(given) != 1:
+        raise NetworkRefused("give exactly one of: a weights file, pretrained weights, an RNG seed")
+    if Network.objects.filter(slug=slug).exists():
+        raise NetworkRefused(f"network {slug!r} exists already; other weights are another network")
+    network = Network(
+        slug=slug,
+        name=name or slug,
+        source=source,
+        architecture=architecture,
+        pretrained=pretrained,
+        random_seed=random_seed,
+        **facts,
+    )
+    if weights:
+        network.weights.save(weights.name or "weights", weights, save=False)
+    network.save()
+    make_owner(user=created_by, of=network)
+    ring_for_inspection(network)
+    return network
+
+
+@transaction.atomic
+def record_inspection(
+    *, network_id: int, layers: Iterable[FoundLayer], weights_sha256: str, facts: dict[str, Any]
+) -> None:
+    """The worker built it: note layers, hash and input facts, and that it is ready. Twice does no harm."""
+    network = Network.objects.select_for_update().get(pk=network_id)
+    if network.state != NetworkState.PENDING:
+        return
+    network.weights_sha256 = weights_sha256
+    for name, value in facts.items():
+        setattr(network, name, value)
+    network.state, network.state_reason = NetworkState.READY, ""
+    network.save()
+    Layer.objects.bulk_create(
+        [
+            Layer(
+                network=network,
+                name=layer.name,
+                depth=layer.depth,
+                output_shape=layer.output_shape,
+                role=layer.role,
+            )
+            for layer in layers
+        ]
+    )
+
+
+def fail_inspection(*, network_id: int, reason: str) -> None:
+    """The worker could not build it: note why."""
+    Network.objects.filter(pk=network_id, state=NetworkState.PENDING).update(
+        state=NetworkState.FAILED, state_reason=reason
+    )
+
+
+def describe_missing_layer(network: Network, name: str) -> str:
+    """A message that names the nearest layers that there are."""
+    names = list(network.layers.values_list("name", flat=True))
+    near = difflib.get_close_matches(name, names, n=5, cutoff=0.3) or names[-5:]
+    return f"network {network.slug!r} has no layer {name!r}; nearest: {', '.join(near)}"

@@ -1,0 +1,148 @@
+"""Queueing (network, layer) pairs: the rows are the queue."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from survey_site.access.models import User
+from survey_site.stimuli.models import (
+    IRI,
+    ChunkStatus,
+    ImageSet,
+    IRIChunk,
+    IRIJob,
+    IRIStatus,
+    Layer,
+    NetworkState,
+    Queue,
+    Recipe,
+    TargetImage,
+)
+from survey_site.stimuli.services.doorbell import ring
+from workers.iri import recipe as iri_recipe
+
+
+class QueueRefused(Exception):
+    """A pair that cannot be queued; the message says why."""
+
+
+def save_recipe(recipe: iri_recipe.Recipe, *, name: str = "") -> Recipe:
+    """The row of this recipe, found by its hash or made."""
+    row, _ = Recipe.objects.get_or_create(
+        sha256=recipe.sha256,
+        defaults={
+            "name": name or f"{recipe.preset} {recipe.image_size}px",
+            "preset": recipe.preset,
+            "spec": recipe.to_json(),
+        },
+    )
+    return row
+
+
+@transaction.atomic
+def queue_pairs(
+    *,
+    layers: Iterable[Layer],
+    recipe: Recipe,
+    image_set: ImageSet,
+    rng_seed: int = 0,
+    queue: str = Queue.CPU,
+    priority: int = 0,
+    created_by: User | None = None,
+) -> list[IRIJob]:
+    """Queue every layer with the recipe over the image set, one job per pair, and ring for workers.
+
+    IRIs that exist already (same layer, recipe, target and RNG seed) are found, not made again: a job
+    that was queued before is returned, with rows added for targets that are new in the set and with
+    failed or cancelled ones queued again.
+    """
+    targets = list(image_set.targets.select_related("image"))
+    if not targets:
+        raise QueueRefused(f"image set {image_set.slug!r} has no images; import some first")
+    return [
+        _queue_pair(layer, recipe, image_set, targets, rng_seed, queue, priority, created_by)
+        for layer in _ready(layers)
+    ]
+
+
+def _ready(layers: Iterable[Layer]) -> list[Layer]:
+    wanted = list(layers)
+    for layer in wanted:
+        if layer.network.state != NetworkState.READY:
+            raise QueueRefused(
+                f"network {layer.network.slug!r} is {layer.network.state}; only ready networks can be queued"
+            )
+    return wanted
+
+
+def _queue_pair(
+    layer: Layer,
+    recipe: Recipe,
+    image_set: ImageSet,
+    targets: list[TargetImage],
+    rng_seed: int,
+    queue: str,
+    priority: int,
+    created_by: User | None,
+) -> IRIJob:
+    job, _ = IRIJob.objects.get_or_create(
+        layer=layer,
+        recipe=recipe,
+        image_set=image_set,
+        rng_seed=rng_seed,
+        cancelled_at=None,
+        defaults={
+            "queue": queue,
+            "priority": priority,
+            "created_by_id": created_by.pk if created_by else None,
+        },
+    )
+    IRI.objects.bulk_create(
+        [
+            IRI(job=job, layer=layer, recipe=recipe, target=target, rng_seed=iri_seed(rng_seed, target))
+            for target in targets
+        ],
+        ignore_conflicts=True,  # the unique constraint finds what was queued before
+    )
+    _take_up_again(job)
+    _put_into_chunks(job)
+    return job
+
+
+def _take_up_again(job: IRIJob) -> None:
+    """What failed or was cancelled before is queued again, now for this job."""
+    IRI.objects.filter(
+        layer=job.layer,
+        recipe=job.recipe,
+        target__image_set=job.image_set,
+        job__rng_seed=job.rng_seed,
+        status__in=[IRIStatus.FAILED, IRIStatus.CANCELLED],
+    ).update(job=job, chunk=None, status=IRIStatus.QUEUED, reason="")
+
+
+def iri_seed(job_seed: int, target: TargetImage) -> int:
+    """63-bit RNG seed of one IRI, from the job's RNG seed and the target's sha256."""
+    digest = hashlib.sha256(f"{job_seed}:{target.image.sha256}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _put_into_chunks(job: IRIJob) -> None:
+    loose = list(job.iris.filter(status=IRIStatus.QUEUED, chunk=None).order_by("target__name"))
+    size = settings.IRI_CHUNK_SIZE
+    for start in range(0, len(loose), size):
+        chunk = IRIChunk.objects.create(job=job)
+        IRI.objects.filter(pk__in=[iri.pk for iri in loose[start : start + size]]).update(chunk=chunk)
+        ring(job.queue)
+
+
+@transaction.atomic
+def cancel_job(*, job: IRIJob) -> None:
+    """Stop the job: waiting IRIs are cancelled now, running ones at the worker's next heartbeat."""
+    IRIJob.objects.filter(pk=job.pk, cancelled_at=None).update(cancelled_at=Now())
+    job.chunks.filter(status=ChunkStatus.QUEUED).update(status=ChunkStatus.CANCELLED, finished_at=Now())
+    job.iris.filter(status=IRIStatus.QUEUED).update(status=IRIStatus.CANCELLED)

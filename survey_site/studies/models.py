@@ -1,0 +1,270 @@
+"""The experiment. A study is edited while it is a draft; what participants see is a frozen version of it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, NoReturn, Self
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from survey_site.access.models import SharedQuerySet
+from survey_site.stimuli.models import IRI, ImageSet, IRIStatus, Layer, Recipe, StoredImage
+
+
+class StudyStatus(models.TextChoices):
+    DRAFT = "draft", "Draft"
+    OPEN = "open", "Open"
+    PAUSED = "paused", "Paused"
+    CLOSED = "closed", "Closed"
+
+
+class MobilePolicy(models.TextChoices):
+    ALLOW = "allow", "Allow"
+    WARN = "warn", "Warn"
+    BLOCK = "block", "Block"
+
+
+class TrialFormat(models.TextChoices):
+    TWO_AFC = "two_afc", "Two-alternative forced choice"
+    MATCHING = "matching", "Matching"
+    CLASSIFICATION = "classification", "Classification"
+    ODD_ONE_OUT = "odd_one_out", "Odd one out"
+
+
+class TrialKind(models.TextChoices):
+    MAIN = "main", "Main"
+    PRACTICE = "practice", "Practice"
+    CATCH = "catch", "Catch"
+
+
+class Study(models.Model):
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=120)
+    status = models.CharField(max_length=10, choices=StudyStatus, default=StudyStatus.DRAFT, editable=False)
+    minutes = models.PositiveIntegerField(default=5, help_text="Expected duration, told to participants.")
+    contact = models.CharField(max_length=200, blank=True, help_text="Whom participants can ask.")
+    # The plan
+    trials_per_participant = models.PositiveIntegerField(
+        default=0, help_text="Main trials that one participant sees; 0: all of them."
+    )
+    n_catch = models.PositiveIntegerField(
+        "catch trials", default=2, help_text="Trials with a known answer: the reference is the target itself."
+    )
+    break_every = models.PositiveIntegerField(default=40, help_text="Trials between breaks; 0: no breaks.")
+    time_limit_ms = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
+    fixation_ms = models.PositiveIntegerField(default=300)
+    rng_seed = models.BigIntegerField(default=0, help_text="Order and sides follow from it.")
+    # The page
+    mobile_policy = models.CharField(max_length=10, choices=MobilePolicy, default=MobilePolicy.ALLOW)
+    keyboard_shortcuts = models.BooleanField(default=True)
+    # What participants take back to their recruiter
+    completion_code = models.CharField(max_length=40, blank=True, help_text="Empty: made when it opens.")
+    refusal_code = models.CharField(max_length=40, blank=True)
+    completion_url = models.URLField(blank=True, help_text="Where the page leads at the end, if anywhere.")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SharedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name_plural = "studies"
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=StudyStatus.values), name="study_status_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def current_version(self) -> StudyVersion | None:
+        return self.versions.order_by("-number").first()
+
+    @property
+    def is_accepting(self) -> bool:
+        return self.status == StudyStatus.OPEN
+
+
+class StudyText(models.Model):
+    """A study's texts in one language, as the researcher's Markdown."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="texts")
+    language = models.CharField(max_length=10, default="en")
+    title = models.CharField(max_length=120)
+    welcome = models.TextField()
+    consent = models.TextField()
+    instructions = models.TextField()
+    debrief = models.TextField()
+    refused = models.TextField(help_text="Shown to those who do not consent.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["study", "language"], name="one_text_per_language")]
+
+    def __str__(self) -> str:
+        return f"{self.study} ({self.language})"
+
+
+class Shows(models.TextChoices):
+    IRI = "iri", "The IRI"
+    TARGET = "target", "The target as a control (score 1 by construction)"
+    START = "start", "The start image as a control (score 0 by construction)"
+
+
+class FoilRule(models.TextChoices):
+    START = "start", "The start image"
+
+
+class ConditionQuerySet(models.QuerySet["Condition"]):
+    def with_pairs(self) -> Self:
+        return self.select_related("layer__network", "recipe", "image_set")
+
+
+class Condition(models.Model):
+    """Study x pair x recipe: what a score is computed for."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="conditions")
+    slug = models.SlugField(max_length=120)
+    shows = models.CharField(max_length=10, choices=Shows, default=Shows.IRI)
+    layer = models.ForeignKey(Layer, on_delete=models.PROTECT, related_name="conditions")
+    recipe = models.ForeignKey(Recipe, on_delete=models.PROTECT, related_name="conditions")
+    image_set = models.ForeignKey(ImageSet, on_delete=models.PROTECT, related_name="conditions")
+    iri_seed = models.BigIntegerField(default=0, help_text="RNG seed of the job that made the IRIs.")
+    include_failed = models.BooleanField("include IRIs that failed their quality check", default=False)
+    format = models.CharField(max_length=20, choices=TrialFormat, default=TrialFormat.TWO_AFC)
+    foil_rule = models.CharField(max_length=20, choices=FoilRule, default=FoilRule.START)
+    n_options = models.PositiveIntegerField(
+        default=2, validators=[MinValueValidator(2), MaxValueValidator(16)]
+    )
+
+    objects = ConditionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [models.UniqueConstraint(fields=["study", "slug"], name="one_condition_per_slug")]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def chance(self) -> float:
+        return 1 / self.n_options
+
+    def iris(self) -> models.QuerySet[IRI]:
+        """All IRIs that this condition is made of, finished or not."""
+        return IRI.objects.filter(
+            layer=self.layer,
+            recipe=self.recipe,
+            target__image_set=self.image_set,
+            job__rng_seed=self.iri_seed,
+        )
+
+    def usable_iris(self) -> models.QuerySet[IRI]:
+        """The finished ones that may be shown."""
+        finished = self.iris().filter(status=IRIStatus.DONE)
+        return finished if self.include_failed else finished.filter(passed=True)
+
+
+class FrozenError(Exception):
+    """Something tried to change a frozen study version."""
+
+
+class FrozenModel(models.Model):
+    """Rows of a study version: inserted once, never changed (a trigger in the database says so too)."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            self._refuse()
+        super().save(*args, **kwargs)
+
+    def _refuse(self) -> NoReturn:
+        raise FrozenError(f"{self._meta.verbose_name} {self.pk} is frozen; open a new version of the study")
+
+
+class StudyVersion(FrozenModel):
+    """What participants see, immutable: settings, texts, trials, with a hash over all of it."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    settings = models.JSONField(help_text="Plan, page and codes as they stood.")
+    texts = models.JSONField(help_text="By language: sanitised HTML and the hash of the consent text.")
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["study", "number"]
+        constraints = [models.UniqueConstraint(fields=["study", "number"], name="one_version_per_number")]
+
+    def __str__(self) -> str:
+        return f"{self.study} v{self.number}"
+
+
+class Trial(FrozenModel):
+    """One question of a frozen study."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(StudyVersion, on_delete=models.CASCADE, related_name="trials")
+    number = models.PositiveIntegerField(help_text="Place in the plan, from 0.")
+    condition = models.ForeignKey(Condition, null=True, on_delete=models.PROTECT, related_name="trials")
+    format = models.CharField(max_length=20, choices=TrialFormat)
+    kind = models.CharField(max_length=10, choices=TrialKind)
+    iri = models.ForeignKey(IRI, null=True, on_delete=models.PROTECT, related_name="trials")
+
+    class Meta:
+        ordering = ["version", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "number"], name="one_trial_per_number"),
+            models.CheckConstraint(
+                condition=~Q(kind=TrialKind.MAIN) | Q(condition__isnull=False),
+                name="a_main_trial_has_a_condition",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} #{self.number}"
+
+
+class TrialOption(FrozenModel):
+    """What can be chosen: an image or a label."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="options")
+    index = models.PositiveIntegerField()
+    image = models.ForeignKey(StoredImage, null=True, on_delete=models.PROTECT, related_name="+")
+    label = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ["trial", "index"]
+        constraints = [
+            models.UniqueConstraint(fields=["trial", "index"], name="one_option_per_index"),
+            models.CheckConstraint(
+                condition=Q(image__isnull=False) | ~Q(label=""), name="an_option_shows_something"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label or f"option {self.index}"
+
+
+class TrialReference(FrozenModel):
+    """What is asked about, and the option that answers it: the key, which never leaves the server."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="references")
+    index = models.PositiveIntegerField()
+    image = models.ForeignKey(StoredImage, null=True, on_delete=models.PROTECT, related_name="+")
+    answer = models.ForeignKey(TrialOption, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["trial", "index"]
+        constraints = [models.UniqueConstraint(fields=["trial", "index"], name="one_reference_per_index")]
+
+    def __str__(self) -> str:
+        return f"reference {self.index}"

@@ -1,0 +1,335 @@
+"""Making studies, and freezing them into versions when they open."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+from django.utils.text import slugify
+
+from survey_site.access.models import User
+from survey_site.access.services import make_owner, record_event
+from survey_site.stimuli.models import IRI, ImageSet, IRIJob, IRIStatus, Layer, Recipe, StoredImage
+from survey_site.studies import design
+from survey_site.studies.models import (
+    Condition,
+    Shows,
+    Study,
+    StudyStatus,
+    StudyText,
+    StudyVersion,
+    Trial,
+    TrialFormat,
+    TrialOption,
+    TrialReference,
+)
+from survey_site.studies.texts import DEFAULT_TEXTS, FIELDS, consent_version, render
+
+
+class StudyRefused(Exception):
+    """A study that cannot be made or opened as it stands; the message says what is missing."""
+
+
+@transaction.atomic
+def create_study(*, slug: str, name: str, created_by: User | None = None, **settings: Any) -> Study:
+    """A draft with the default English texts, owned by whoever makes it."""
+    if Study.objects.filter(slug=slug).exists():
+        raise StudyRefused(f"study {slug!r} exists already")
+    study = Study.objects.create(
+        slug=slug, name=name, created_by_id=created_by.pk if created_by else None, **settings
+    )
+    StudyText.objects.create(study=study, **DEFAULT_TEXTS)
+    make_owner(user=created_by, of=study)
+    return study
+
+
+def add_condition(
+    *, study: Study, layer: Layer, recipe: Recipe, image_set: ImageSet, iri_seed: int = 0, **settings: Any
+) -> Condition:
+    """Add a pair and recipe to the draft; the slug names network, layer and recipe."""
+    shows = settings.get("shows", Shows.IRI)
+    parts = [layer.network.slug, slugify(layer.name), recipe.preset, "" if shows == Shows.IRI else shows]
+    slug = "-".join(part.strip("_-") for part in parts if part)[:110]
+    return Condition.objects.create(
+        study=study,
+        slug=_free_slug(study, slug),
+        layer=layer,
+        recipe=recipe,
+        image_set=image_set,
+        iri_seed=iri_seed,
+        **settings,
+    )
+
+
+def _free_slug(study: Study, slug: str) -> str:
+    taken = set(study.conditions.values_list("slug", flat=True))
+    candidates = [slug, *(f"{slug}-{number}" for number in range(2, len(taken) + 3))]
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+@transaction.atomic
+def study_from_jobs(
+    *, slug: str, name: str, jobs: Iterable[IRIJob], created_by: User | None = None, **settings: Any
+) -> Study:
+    """A draft with one condition per job."""
+    study = create_study(slug=slug, name=name, created_by=created_by, **settings)
+    for job in jobs:
+        add_condition(
+            study=study,
+            layer=job.layer,
+            recipe=job.recipe,
+            image_set=job.image_set,
+            iri_seed=job.rng_seed,
+        )
+    return study
+
+
+def missing_for_opening(study: Study) -> list[str]:
+    """What keeps the study from opening, one sentence each; empty if nothing does."""
+    conditions = list(study.conditions.with_pairs())
+    if not conditions:
+        return ["the study has no conditions"]
+    missing = [sentence for condition in conditions for sentence in _missing_in(condition)]
+    sizes = {size for condition in conditions for size in _sizes(condition)}
+    if len(sizes) > 1:
+        names = ", ".join(f"{size} px" for size in sorted(sizes))
+        missing.append(f"images of one study have one size, but the conditions have {names}")
+    if not study.texts.exists():
+        missing.append("the study has no texts")
+    return missing
+
+
+def _missing_in(condition: Condition) -> list[str]:
+    iris = condition.iris()
+    total, finished, usable = (
+        iris.count(),
+        iris.filter(status=IRIStatus.DONE).count(),
+        condition.usable_iris().count(),
+    )
+    if condition.format != TrialFormat.TWO_AFC:
+        return [f"condition {condition.slug}: format {condition.format} cannot be planned; allowed: two_afc"]
+    if total == 0:
+        return [f"condition {condition.slug}: no IRIs were queued for this pair, recipe and image set"]
+    if finished < total:
+        return [f"condition {condition.slug}: {total - finished} of {total} IRIs are not finished"]
+    if usable == 0:
+        return [
+            f"condition {condition.slug}: all {total} IRIs failed their quality check "
+            "(tick “include IRIs that failed” to show them all the same)"
+        ]
+    return []
+
+
+def _sizes(condition: Condition) -> set[int]:
+    return set(condition.usable_iris().values_list("image__width", flat=True))
+
+
+def plan_conditions(study: Study) -> list[design.ConditionPlan]:
+    """The study's conditions as the design wants them, from the IRIs that are finished now."""
+    return [
+        design.ConditionPlan(slug=condition.slug, format=condition.format, items=_items(condition))
+        for condition in study.conditions.with_pairs().order_by("slug")
+    ]
+
+
+def _items(condition: Condition) -> tuple[design.Item, ...]:
+    return tuple(
+        design.Item(
+            key=iri.target.name,
+            reference=_shown(condition, iri).sha256,
+            target=iri.target_resized.sha256,
+            start=iri.start_image.sha256,
+            iri=str(iri.pk),
+        )
+        for iri in condition.usable_iris().with_images().order_by("target__name", "pk")
+    )
+
+
+def _shown(condition: Condition, iri: IRI) -> Any:
+    return {Shows.IRI: iri.image, Shows.TARGET: iri.target_resized, Shows.START: iri.start_image}[
+        Shows(condition.shows)
+    ]
+
+
+def planned_counts(study: Study) -> dict[str, int]:
+    """Trials that opening now would make: main, catch, and main trials per participant."""
+    main = sum(len(plan.items) for plan in plan_conditions(study))
+    return {
+        "main": main,
+        "catch": study.n_catch if main else 0,
+        "per_participant": min(study.trials_per_participant or main, main),
+    }
+
+
+@transaction.atomic
+def open_study(*, study: Study, opened_by: User | None = None) -> StudyVersion:
+    """Freeze the draft into a new version, unless nothing changed since the last one, and let people in.
+
+    Raises StudyRefused naming everything that is missing.
+    """
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    missing = missing_for_opening(study)
+    if missing:
+        raise StudyRefused("; ".join(missing))
+    if not study.completion_code:
+        study.completion_code = secrets.token_hex(4).upper()
+    version = _freeze(study)
+    study.status = StudyStatus.OPEN
+    study.save()
+    record_event(user=opened_by, action="open study", subject=study, detail={"version": version.number})
+    return version
+
+
+def pause_study(*, study: Study, by: User | None = None) -> None:
+    """No new sessions; those under way may finish."""
+    _set_status(study, StudyStatus.PAUSED, by)
+
+
+def close_study(*, study: Study, by: User | None = None) -> None:
+    """No new sessions, for good until it is opened again; those under way may finish."""
+    _set_status(study, StudyStatus.CLOSED, by)
+
+
+def _set_status(study: Study, status: StudyStatus, by: User | None) -> None:
+    Study.objects.filter(pk=study.pk).update(status=status)
+    record_event(user=by, action=f"{status} study", subject=study)
+
+
+def _freeze(study: Study) -> StudyVersion:
+    trials = design.plan_trials(plan_conditions(study), n_catch=study.n_catch, seed=study.rng_seed)
+    settings, texts = frozen_settings(study, trials), frozen_texts(study)
+    sha256 = content_hash(settings, texts, trials)
+    current = study.current_version
+    if current and current.sha256 == sha256:
+        return current
+    version = StudyVersion.objects.create(
+        study=study,
+        number=current.number + 1 if current else 1,
+        settings=settings,
+        texts=texts,
+        sha256=sha256,
+    )
+    _save_trials(version, trials)
+    return version
+
+
+def frozen_settings(study: Study, trials: Iterable[design.PlannedTrial]) -> dict[str, Any]:
+    """Everything about the study that participants or analysts depend on, by name."""
+    sha = next(reference.image for trial in trials for reference in trial.references)
+    width = IRI.objects.filter(image__sha256=sha).values_list("image__width", flat=True).first()
+    names = [
+        "slug", "minutes", "contact", "trials_per_participant", "n_catch", "break_every", "time_limit_ms",
+        "fixation_ms", "rng_seed", "mobile_policy", "keyboard_shortcuts", "completion_code", "refusal_code",
+        "completion_url",
+    ]  # fmt: skip
+    return {
+        **{name: getattr(study, name) for name in names},
+        "image_px": width,
+        "exclusion_rules": [],
+        "conditions": [_frozen_condition(condition) for condition in study.conditions.with_pairs()],
+    }
+
+
+def _frozen_condition(condition: Condition) -> dict[str, Any]:
+    return {
+        "slug": condition.slug,
+        "shows": condition.shows,
+        "network": condition.layer.network.slug,
+        "weights_sha256": condition.layer.network.weights_sha256,
+        "layer": condition.layer.name,
+        "recipe": condition.recipe.sha256,
+        "image_set": condition.image_set.slug,
+        "iri_seed": condition.iri_seed,
+        "include_failed": condition.include_failed,
+        "format": condition.format,
+        "foil_rule": condition.foil_rule,
+        "n_options": condition.n_options,
+    }
+
+
+def frozen_texts(study: Study) -> dict[str, Any]:
+    return {
+        text.language: {
+            "title": text.title,
+            **{name: render(getattr(text, name)) for name in FIELDS},
+            "consent_version": consent_version(text.consent),
+        }
+        for text in study.texts.order_by("language")
+    }
+
+
+def content_hash(
+    settings: dict[str, Any], texts: dict[str, Any], trials: Iterable[design.PlannedTrial]
+) -> str:
+    """SHA-256 over settings, texts and trials with their image hashes; no database id enters it."""
+    content = {
+        "settings": settings,
+        "texts": texts,
+        "trials": [
+            {
+                "condition": trial.condition,
+                "format": trial.format,
+                "kind": trial.kind,
+                "references": [[reference.image, reference.answer] for reference in trial.references],
+                "options": [[option.image, option.label] for option in trial.options],
+            }
+            for trial in trials
+        ],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _save_trials(version: StudyVersion, planned: Iterable[design.PlannedTrial]) -> None:
+    trials = list(planned)
+    conditions = {condition.slug: condition for condition in version.study.conditions.all()}
+    images = _image_ids(trials)
+    rows = [
+        Trial(
+            version=version,
+            number=number,
+            condition=conditions[trial.condition] if trial.condition else None,
+            format=trial.format,
+            kind=trial.kind,
+            iri_id=trial.iri,
+        )
+        for number, trial in enumerate(trials)
+    ]
+    options = [
+        [
+            TrialOption(
+                trial=row,
+                index=index,
+                image_id=images[option.image] if option.image else None,
+                label=option.label,
+            )
+            for index, option in enumerate(trial.options)
+        ]
+        for row, trial in zip(rows, trials, strict=True)
+    ]
+    references = [
+        TrialReference(
+            trial=row,
+            index=index,
+            image_id=images[reference.image] if reference.image else None,
+            answer=choices[reference.answer],
+        )
+        for row, trial, choices in zip(rows, trials, options, strict=True)
+        for index, reference in enumerate(trial.references)
+    ]
+    Trial.objects.bulk_create(rows)
+    TrialOption.objects.bulk_create([option for choices in options for option in choices])
+    TrialReference.objects.bulk_create(references)
+
+
+def _image_ids(trials: Iterable[design.PlannedTrial]) -> dict[str, Any]:
+    hashes = {
+        place.image
+        for trial in trials
+        for place in (*trial.references, *trial.options)
+        if place.image is not None
+    }
+    return dict(StoredImage.objects.filter(sha256__in=hashes).values_list("sha256", "pk"))
