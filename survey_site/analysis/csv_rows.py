@@ -1,0 +1,139 @@
+"""Responses out of a CSV in our format, for scoring. Standard library only, usable from a notebook::
+
+with open("responses.csv", "rb") as file:
+    scores = score_conditions(ResponseFile(file).rows())
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+
+from survey_site.analysis.csv_cells import unescape
+from survey_site.analysis.scoring import ScoredRow
+
+REQUIRED = ("participant_id", "condition", "trial_id", "trial_kind", "chose_target")
+KINDS = ("main", "practice", "catch")
+#: `1.0` and `0.0` are how pandas, and `NA` how R, write such a column back when some cells are empty.
+ANSWERS = {"1": True, "0": False, "": None, "1.0": True, "0.0": False, "NA": None}
+
+
+class CsvError(ValueError):
+    """A file that cannot be scored; the message names the line, the value given and the values allowed."""
+
+
+class ResponseFile:
+    """One pass over a CSV of responses, line by line, so that its size does not matter.
+
+    `lines` are the file's lines as bytes (an open binary file will do): UTF-8, comma separated, a header
+    with at least the columns of REQUIRED, in any order. `n_options`, `mode`, and `presentation_id` with
+    `reference_index` are used where present: for chance, to tell real from pilot, and to refuse duplicates.
+
+    While `rows()` runs, `n_rows`, `n_not_main` and `n_unanswered` count what was read and what of it was
+    left out, and `modes` collects the values of `mode` among the scored rows.
+    """
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._reader = csv.reader(_decoded(lines), strict=True)
+        self._places: dict[str, int] = {}
+        self._width = 0
+        self._seen: set[int] = set()
+        self.n_rows = 0
+        self.n_not_main = 0
+        self.n_unanswered = 0
+        self.modes: set[str] = set()
+
+    def rows(self) -> Iterator[ScoredRow]:
+        """The answered rows of kind main. Raises CsvError at the first line that makes no sense."""
+        try:
+            self._read_header()
+            for cells in self._reader:
+                row = self._row(cells) if cells else None
+                if row is not None:
+                    yield row
+        except csv.Error as error:
+            raise CsvError(f"line {self._reader.line_num}: not valid CSV: {error}") from None
+
+    def _read_header(self) -> None:
+        header = next(self._reader, [])
+        if not header:
+            raise CsvError(f"the file is empty; required columns: {', '.join(REQUIRED)}")
+        missing = [name for name in REQUIRED if name not in header]
+        if missing:
+            hint = "; cells must be separated by commas" if len(header) == 1 and ";" in header[0] else ""
+            raise CsvError(
+                f"missing column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
+                f"required columns: {', '.join(REQUIRED)}{hint}"
+            )
+        twice = sorted({name for name in header if header.count(name) > 1})
+        if twice:
+            raise CsvError(f"column {', '.join(twice)} occurs more than once")
+        self._places = {name: place for place, name in enumerate(header)}
+        self._width = len(header)
+
+    def _row(self, cells: list[str]) -> ScoredRow | None:
+        if len(cells) != self._width:
+            raise self._error(f"{len(cells)} cells where the header has {self._width}")
+        self.n_rows += 1
+        self._refuse_duplicate(cells)
+        kind, answer = self._cell(cells, "trial_kind"), self._cell(cells, "chose_target")
+        if kind not in KINDS:
+            raise self._error(f"trial_kind is {kind!r}; it must be one of {', '.join(KINDS)}")
+        if answer not in ANSWERS:
+            raise self._error(f"chose_target is {answer!r}; it must be 1, 0 or empty")
+        is_correct = ANSWERS[answer]
+        if kind != "main":
+            self.n_not_main += 1
+            return None
+        if is_correct is None:
+            self.n_unanswered += 1
+            return None
+        self.modes.add(self._cell(cells, "mode"))
+        return ScoredRow(
+            condition=self._filled(cells, "condition"),
+            participant=self._filled(cells, "participant_id"),
+            item=self._filled(cells, "trial_id"),
+            is_correct=is_correct,
+            n_options=self._n_options(cells),
+        )
+
+    def _refuse_duplicate(self, cells: list[str]) -> None:
+        presentation, reference = self._cell(cells, "presentation_id"), self._cell(cells, "reference_index")
+        if not presentation or not reference:
+            return
+        key = hash((presentation, reference))  # eight bytes a row instead of two strings
+        if key in self._seen:
+            raise self._error(f"presentation {presentation}, reference {reference} occurs more than once")
+        self._seen.add(key)
+
+    def _n_options(self, cells: list[str]) -> int | None:
+        text = self._cell(cells, "n_options").removesuffix(".0")
+        if text in ("", "NA"):
+            return None
+        if not text.isascii() or not text.isdecimal() or int(text) < 2:
+            raise self._error(f"n_options is {text!r}; it must be a whole number from 2, or empty")
+        return int(text)
+
+    def _filled(self, cells: list[str], name: str) -> str:
+        text = unescape(self._cell(cells, name))
+        if not text:
+            raise self._error(f"{name} is empty in an answered main row")
+        return text
+
+    def _cell(self, cells: list[str], name: str) -> str:
+        place = self._places.get(name)
+        return "" if place is None else cells[place]
+
+    def _error(self, message: str) -> CsvError:
+        return CsvError(f"line {self._reader.line_num}: {message}")
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
+    """Lines as text; a byte order mark, as spreadsheets write it, is dropped."""
+    encoding = "utf-8-sig"
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield line.decode(encoding)
+        except UnicodeDecodeError as error:
+            raise CsvError(
+                f"line {number}: byte 0x{line[error.start]:02x} is not UTF-8; save the file as UTF-8"
+            ) from None
+        encoding = "utf-8"
