@@ -220,7 +220,7 @@ def _freeze(study: Study) -> StudyVersion:
 def frozen_settings(study: Study, trials: Iterable[design.PlannedTrial]) -> dict[str, Any]:
     """Everything about the study that participants or analysts depend on, by name."""
     sha = next(reference.image for trial in trials for reference in trial.references)
-    width = IRI.objects.filter(image__sha256=sha).values_list("image__width", flat=True).first()
+    width = StoredImage.objects.values_list("width", flat=True).get(sha256=sha)
     names = [
         "slug", "minutes", "contact", "trials_per_participant", "n_catch", "break_every", "time_limit_ms",
         "fixation_ms", "rng_seed", "mobile_policy", "keyboard_shortcuts", "completion_code", "refusal_code",

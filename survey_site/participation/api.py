@@ -1,0 +1,221 @@
+"""The participants' HTTP API. Each call checks its input, calls one service and answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from survey_site.participation import services
+from survey_site.participation.errors import Forbidden
+from survey_site.participation.manifest import session_manifest
+from survey_site.participation.models import LogKind, SessionState, StudySession
+from survey_site.studies.models import Study, StudyStatus
+
+MAX_ENTRIES = 100
+MAX_PAYLOAD = 16_000  # characters of one entry's JSON
+# A duration in milliseconds: a day is more than any trial lasts.
+MS = {"min_value": 0.0, "max_value": 86_400_000.0, "required": False, "allow_null": True}
+COUNT = {"min_value": 0, "max_value": 1_000_000, "required": False, "allow_null": True}
+
+
+class StartInput(serializers.Serializer):
+    study = serializers.SlugField()
+    mode = serializers.CharField(default="real")
+    language = serializers.CharField(default="en")
+    recruitment = serializers.DictField(child=serializers.CharField(allow_blank=True), default=dict)
+
+
+class ConsentInput(serializers.Serializer):
+    agreed = serializers.BooleanField()
+    consent_version = serializers.CharField()
+
+
+class AnswerInput(serializers.Serializer):
+    reference = serializers.IntegerField(min_value=0)
+    option = serializers.IntegerField(min_value=0, allow_null=True)
+
+
+class ResponsePayload(serializers.Serializer):
+    presentation = serializers.UUIDField()
+    answers = AnswerInput(many=True, allow_empty=False)
+    rt = serializers.FloatField(**MS)
+    rt_raw_ms = serializers.FloatField(**MS)
+    onset_frame_ms = serializers.FloatField(**MS)
+    time_elapsed = serializers.FloatField(**MS)
+    refresh_hz = serializers.FloatField(min_value=0, max_value=10_000, required=False, allow_null=True)
+    frames_dropped = serializers.IntegerField(**COUNT)
+    focus_lost = serializers.IntegerField(**COUNT)
+    trial_index = serializers.IntegerField(**COUNT)
+    trial_type = serializers.CharField(max_length=60, required=False, allow_blank=True)
+    timed_out = serializers.BooleanField(default=False)
+    confidence = serializers.IntegerField(min_value=1, max_value=6, required=False, allow_null=True)
+    input = serializers.ChoiceField(["key", "mouse", "touch"], required=False, allow_null=True)
+
+
+class EntryInput(serializers.Serializer):
+    seq = serializers.IntegerField(min_value=1, max_value=1_000_000)
+    kind = serializers.ChoiceField(LogKind.values)
+    payload = serializers.DictField()
+
+    def validate_payload(self, payload: dict[str, Any]) -> dict[str, Any]:
+        text = json.dumps(payload)
+        if len(text) > MAX_PAYLOAD:
+            raise serializers.ValidationError(f"{len(text)} characters; at most {MAX_PAYLOAD} are taken")
+        if "\\u0000" in text:  # PostgreSQL stores no NUL
+            raise serializers.ValidationError("holds a NUL character")
+        return payload
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["kind"] == LogKind.RESPONSE:
+            ResponsePayload(data=attrs["payload"]).is_valid(raise_exception=True)
+        return attrs
+
+
+class LogInput(serializers.Serializer):
+    entries = EntryInput(many=True, allow_empty=False, max_length=MAX_ENTRIES)
+
+
+class FinishInput(serializers.Serializer):
+    last_seq = serializers.IntegerField(min_value=0, max_value=1_000_000)
+
+
+def checked(serializer: type[serializers.Serializer], request: Request) -> dict[str, Any]:
+    given = serializer(data=request.data)
+    given.is_valid(raise_exception=True)
+    return given.validated_data
+
+
+class StudyInfo(APIView):
+    """What anybody may know of a study before a session exists."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def get(self, request: Request, slug: str) -> Response:
+        study = get_object_or_404(Study, slug=slug)
+        version = study.current_version
+        if version is None:
+            return Response({"code": "not_open", "detail": "this study has not opened yet"}, status=404)
+        wanted = request.query_params.get("language", "en")
+        language = wanted if wanted in version.texts else next(iter(version.texts))
+        texts = version.texts[language]
+        return Response(
+            {
+                "slug": study.slug,
+                "title": texts["title"],
+                "status": StudyStatus(study.status),
+                "accepting": study.is_accepting,
+                "languages": sorted(version.texts),
+                "language": language,
+                "minutes": version.settings["minutes"],
+                "contact": version.settings["contact"],
+                "image_px": version.settings["image_px"],
+                "texts": {
+                    name: texts[name] for name in ("welcome", "consent", "instructions", "debrief", "refused")
+                },
+                "consent_version": texts["consent_version"],
+                "policy": {
+                    "mobile": version.settings["mobile_policy"],
+                    "keyboard_shortcuts": version.settings["keyboard_shortcuts"],
+                },
+            }
+        )
+
+
+class Sessions(APIView):
+    """A click on “start” makes a session; looking at the page makes none."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def post(self, request: Request) -> Response:
+        given = checked(StartInput, request)
+        started = services.start_session(
+            slug=given["study"],
+            mode=given["mode"],
+            language=given["language"],
+            recruitment=given["recruitment"],
+        )
+        body = {
+            "token": started.token,
+            "session_id": str(started.session.pk),
+            "state": started.session.state,
+        }
+        return Response(body, status=201 if started.is_new else 200)
+
+
+def session_of(request: Request) -> StudySession:
+    session: StudySession = request.user
+    return session
+
+
+class MySession(APIView):
+    def get(self, request: Request) -> Response:
+        session = session_of(request)
+        return Response(
+            {
+                "session_id": str(session.pk),
+                "state": session.state,
+                "study": session.study.slug,
+                "completion_code": _code(session),
+            }
+        )
+
+
+def _code(session: StudySession) -> str | None:
+    """The code that goes with the state: one for completion, one for refusal."""
+    name = {SessionState.FINISHED: "completion_code", SessionState.REFUSED: "refusal_code"}.get(
+        SessionState(session.state)
+    )
+    return (session.version.settings[name] or None) if name else None
+
+
+class Consent(APIView):
+    def post(self, request: Request) -> Response:
+        given = checked(ConsentInput, request)
+        session = services.give_consent(session=session_of(request), **given)
+        return Response({"state": session.state, "completion_code": _code(session)})
+
+
+class Manifest(APIView):
+    def get(self, request: Request) -> Response:
+        session = session_of(request)
+        if session.slot is None:
+            raise Forbidden("not_consented", f"this session is {session.state}; consent comes first")
+        return Response(session_manifest(session))
+
+
+class Log(APIView):
+    def post(self, request: Request) -> Response:
+        given = checked(LogInput, request)
+        taken = services.record_log(session=session_of(request), entries=given["entries"])
+        return Response(
+            {
+                "acknowledged": taken.acknowledged,
+                "next_seq": taken.next_seq,
+                "feedback": taken.feedback,
+            }
+        )
+
+
+class Finish(APIView):
+    def post(self, request: Request) -> Response:
+        done = services.finish_session(session=session_of(request), **checked(FinishInput, request))
+        if not done.complete:
+            return Response(
+                {"complete": False, "missing_seqs": done.missing_seqs, "unanswered": done.unanswered}
+            )
+        return Response(
+            {
+                "complete": True,
+                "completion_code": done.completion_code,
+                "redirect_url": done.redirect_url or None,
+            }
+        )

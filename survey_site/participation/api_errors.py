@@ -1,0 +1,44 @@
+"""One shape for every error of the API: {"code", "detail"} and, for log entries, "seq"."""
+
+from typing import Any
+
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from survey_site.participation.errors import ParticipationError
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler for this project."""
+    if isinstance(error, ParticipationError):
+        body: dict[str, Any] = {"code": error.code, "detail": error.detail}
+        if error.seq is not None:
+            body["seq"] = error.seq
+        return Response(body, status=error.status)
+    response = exception_handler(error, context)
+    if response is not None:
+        response.data = {"code": _code(error), "detail": _detail(error)}
+    return response
+
+
+def _code(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "invalid"
+    return error.default_code if isinstance(error, APIException) else "not_found"
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(_sentences(error.detail, ""))
+    return str(getattr(error, "detail", error) or "not found")
+
+
+def _sentences(detail: Any, where: str) -> list[str]:
+    if isinstance(detail, dict):
+        return [
+            line for name, value in detail.items() for line in _sentences(value, f"{where}.{name}".strip("."))
+        ]
+    if isinstance(detail, list):
+        return [line for value in detail for line in _sentences(value, where)]
+    return [f"{where}: {detail}" if where else str(detail)]

@@ -1,0 +1,15 @@
+"""Writes of the participation room, one subject a module."""
+
+from survey_site.participation.services.finishing import Completion, finish_session
+from survey_site.participation.services.logging import Acknowledgement, record_log
+from survey_site.participation.services.sessions import StartedSession, give_consent, start_session
+
+__all__ = [
+    "Acknowledgement",
+    "Completion",
+    "StartedSession",
+    "finish_session",
+    "give_consent",
+    "record_log",
+    "start_session",
+]

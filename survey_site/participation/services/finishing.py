@@ -1,0 +1,48 @@
+"""The end of a session: the completion code is given only when nothing is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from survey_site.participation.errors import Forbidden
+from survey_site.participation.models import LogEntry, Presentation, SessionState, StudySession
+from survey_site.participation.services.logging import TAKES_LOG
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Either complete, with the code and the address to go to, or what is missing."""
+
+    complete: bool
+    completion_code: str = ""
+    redirect_url: str = ""
+    missing_seqs: list[int] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
+
+
+@transaction.atomic
+def finish_session(*, session: StudySession, last_seq: int) -> Completion:
+    """Finish if entries 1 to `last_seq` are stored and all presentations answered; else say what is not."""
+    session = (
+        StudySession.objects.select_for_update(of=("self",)).select_related("version").get(pk=session.pk)
+    )
+    if session.state not in TAKES_LOG:
+        raise Forbidden("not_consented", f"this session is {session.state}; it cannot be finished")
+    stored = set(LogEntry.objects.filter(session=session).values_list("seq", flat=True))
+    missing = [seq for seq in range(1, last_seq + 1) if seq not in stored]
+    unanswered = [
+        str(pk)
+        for pk in Presentation.objects.filter(session=session).unanswered().values_list("pk", flat=True)
+    ]
+    if missing or unanswered:
+        return Completion(complete=False, missing_seqs=missing, unanswered=unanswered)
+    if session.state != SessionState.FINISHED:
+        StudySession.objects.filter(pk=session.pk).update(state=SessionState.FINISHED, finished_at=Now())
+    return Completion(
+        complete=True,
+        completion_code=session.version.settings["completion_code"],
+        redirect_url=session.version.settings["completion_url"],
+    )

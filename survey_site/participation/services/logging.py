@@ -1,0 +1,181 @@
+"""Taking the browser's log: each entry stored once, each response written with it or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from survey_site.participation.errors import Conflict, Forbidden, ParticipationError
+from survey_site.participation.models import (
+    LogEntry,
+    LogKind,
+    Presentation,
+    Response,
+    SessionState,
+    StudySession,
+)
+from survey_site.studies.models import TrialKind, TrialOption, TrialReference
+
+TAKES_LOG = [SessionState.CONSENTED, SessionState.RUNNING, SessionState.FINISHED]
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """Sequence numbers that are stored now, the next one expected, and feedback on practice trials."""
+
+    acknowledged: list[int]
+    next_seq: int
+    feedback: dict[str, dict[str, bool]]
+
+
+@transaction.atomic
+def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> Acknowledgement:
+    """Store the entries, all or none.
+
+    The same entry again is acknowledged and changes nothing. The same seq with another body, or another
+    answer to an answered presentation, raises Conflict; an answer that does not fit the session's trials
+    raises ParticipationError. Entries are still taken after the session finished.
+    """
+    # One writer a session: two requests with the same entry cannot both find it missing.
+    session = StudySession.objects.select_for_update().get(pk=session.pk)
+    if session.state not in TAKES_LOG:
+        raise Forbidden("not_consented", f"this session is {session.state}; it takes no log")
+    stored = dict(_stored(session, entries))
+    feedback: dict[str, dict[str, bool]] = {}
+    for entry in entries:
+        if entry["seq"] in stored:
+            _check_same(entry, stored[entry["seq"]])
+            continue
+        row = LogEntry.objects.create(
+            session=session, seq=entry["seq"], kind=entry["kind"], payload=entry["payload"]
+        )
+        stored[row.seq] = (row.kind, row.payload)
+        if row.kind == LogKind.RESPONSE:
+            feedback.update(_record_response(session, row))
+    _note_activity(session)
+    return Acknowledgement(
+        acknowledged=sorted({entry["seq"] for entry in entries}),
+        next_seq=next_seq(session),
+        feedback=feedback,
+    )
+
+
+def _stored(session: StudySession, entries: Sequence[dict[str, Any]]) -> list[tuple[int, tuple[str, Any]]]:
+    seqs = [entry["seq"] for entry in entries]
+    rows = LogEntry.objects.filter(session=session, seq__in=seqs).values_list("seq", "kind", "payload")
+    return [(seq, (kind, payload)) for seq, kind, payload in rows]
+
+
+def _check_same(entry: dict[str, Any], stored: tuple[str, Any]) -> None:
+    if (entry["kind"], entry["payload"]) != stored:
+        raise Conflict(
+            "conflict", f"entry {entry['seq']} was stored before with another body", seq=entry["seq"]
+        )
+
+
+def _note_activity(session: StudySession) -> None:
+    state = SessionState.RUNNING if session.state == SessionState.CONSENTED else session.state
+    StudySession.objects.filter(pk=session.pk).update(last_seen_at=Now(), state=state)
+
+
+def next_seq(session: StudySession) -> int:
+    """The highest seq below which nothing is missing, plus one; sequences start at 1."""
+    seqs = list(LogEntry.objects.filter(session=session).order_by("seq").values_list("seq", flat=True))
+    expected = 1
+    for seq in seqs:
+        if seq != expected:
+            break
+        expected += 1
+    return expected
+
+
+def _record_response(session: StudySession, row: LogEntry) -> dict[str, dict[str, bool]]:
+    presentation = _presentation(session, row)
+    references = {reference.index: reference for reference in presentation.trial.references.all()}
+    options = {option.index: option for option in presentation.trial.options.all()}
+    answers = _answers(row, presentation, references, options)
+    _check_unanswered(presentation, answers, row)
+    Response.objects.bulk_create(
+        [
+            Response(presentation=presentation, reference=reference, option=option, entry=row, **_facts(row))
+            for reference, option in answers
+        ]
+    )
+    if presentation.trial.kind != TrialKind.PRACTICE:
+        return {}
+    correct = all(option is not None and option.pk == reference.answer_id for reference, option in answers)
+    return {str(presentation.pk): {"correct": correct}}
+
+
+def _presentation(session: StudySession, row: LogEntry) -> Presentation:
+    wanted = str(row.payload.get("presentation", ""))
+    found = (
+        Presentation.objects.filter(session=session, pk=wanted)
+        .select_related("trial")
+        .prefetch_related("trial__references", "trial__options", "responses")
+        .first()
+    )
+    if found is None:
+        raise ParticipationError(
+            "unknown_presentation", f"presentation {wanted!r} is not of this session", seq=row.seq
+        )
+    return found
+
+
+def _answers(
+    row: LogEntry,
+    presentation: Presentation,
+    references: dict[int, TrialReference],
+    options: dict[int, TrialOption],
+) -> list[tuple[TrialReference, TrialOption | None]]:
+    given = {answer["reference"]: answer["option"] for answer in row.payload["answers"]}
+    if set(given) != set(references) or len(given) != len(row.payload["answers"]):
+        raise ParticipationError(
+            "invalid_reference",
+            f"answers are for references {sorted(given)}; wanted: one each for {sorted(references)}",
+            seq=row.seq,
+        )
+    return [
+        (reference, _option(given[index], presentation, options, row))
+        for index, reference in references.items()
+    ]
+
+
+def _option(
+    position: int | None, presentation: Presentation, options: dict[int, TrialOption], row: LogEntry
+) -> TrialOption | None:
+    order = presentation.option_order
+    if position is None:
+        if not row.payload.get("timed_out"):
+            raise ParticipationError(
+                "invalid_option", "an answer without an option is allowed only when timed_out", seq=row.seq
+            )
+        return None
+    if not 0 <= position < len(order):
+        raise ParticipationError(
+            "invalid_option", f"option is {position}; allowed: 0 to {len(order) - 1}", seq=row.seq
+        )
+    return options[order[position]]
+
+
+def _check_unanswered(
+    presentation: Presentation, answers: list[tuple[TrialReference, TrialOption | None]], row: LogEntry
+) -> None:
+    """A presentation is answered once; a second answer, even the same one under a new seq, is a conflict."""
+    if list(presentation.responses.all()):
+        raise Conflict("already_answered", f"presentation {presentation.pk} is answered already", seq=row.seq)
+
+
+FACTS = (
+    "rt", "rt_raw_ms", "onset_frame_ms", "time_elapsed", "trial_type", "trial_index", "refresh_hz",
+    "frames_dropped", "focus_lost", "timed_out", "confidence",
+)  # fmt: skip
+
+
+def _facts(row: LogEntry) -> dict[str, Any]:
+    facts = {name: row.payload[name] for name in FACTS if row.payload.get(name) is not None}
+    return {**facts, "input": row.payload.get("input") or ""}

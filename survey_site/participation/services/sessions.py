@@ -1,0 +1,181 @@
+"""Starting a session and giving it a slot."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from survey_site.participation.errors import Conflict, Forbidden, Missing, ParticipationError
+from survey_site.participation.models import (
+    Mode,
+    Participant,
+    Presentation,
+    RecruiterId,
+    SessionState,
+    StudySession,
+)
+from survey_site.participation.recruitment.identity import Identity, identify
+from survey_site.participation.tokens import external_id_hash, new_token, token_hash
+from survey_site.studies import design
+from survey_site.studies.models import Study, StudyVersion, Trial, TrialKind
+
+
+@dataclass(frozen=True)
+class StartedSession:
+    """`is_new` is false when the recruiter's id was known and its session goes on."""
+
+    session: StudySession
+    token: str
+    is_new: bool
+
+
+@transaction.atomic
+def start_session(*, slug: str, mode: str, language: str, recruitment: Mapping[str, str]) -> StartedSession:
+    """A new session of the study's current version, or the one that this recruiter's id has already.
+
+    The token is new each time; the former one stops working, so that two tabs never write to one session.
+    """
+    study = Study.objects.filter(slug=slug).first()
+    if study is None:
+        raise Missing("unknown_study", f"there is no study {slug!r}")
+    if mode not in Mode.values:
+        raise ParticipationError("invalid_mode", f"mode is {mode!r}; allowed: {', '.join(Mode.values)}")
+    participant, recruiter = _participant(identify(recruitment))
+    token = new_token()
+    known = (
+        StudySession.objects.select_for_update()
+        .filter(participant=participant, study=study, mode=mode)
+        .first()
+    )
+    if known:
+        StudySession.objects.filter(pk=known.pk).update(token_hash=token_hash(token))
+        return StartedSession(session=known, token=token, is_new=False)
+    version = study.current_version
+    if not study.is_accepting or version is None:
+        raise Forbidden("study_closed", f"the study is {study.status}; it takes nobody now")
+    if language not in version.texts:
+        allowed = ", ".join(sorted(version.texts))
+        raise ParticipationError("invalid_language", f"language is {language!r}; allowed: {allowed}")
+    session = StudySession.objects.create(
+        participant=participant,
+        study=study,
+        version=version,
+        mode=mode,
+        language=language,
+        recruiter=recruiter,
+        token_hash=token_hash(token),
+        rng_seed=secrets.randbits(63),
+    )
+    return StartedSession(session=session, token=token, is_new=True)
+
+
+def _participant(identity: Identity) -> tuple[Participant, str]:
+    """The person behind the link; the unique constraint decides when two requests race."""
+    if not identity.external_id:
+        return Participant.objects.create(), identity.recruiter
+    key = {
+        "recruiter": identity.recruiter,
+        "external_id_hash": external_id_hash(identity.recruiter, identity.external_id),
+    }
+    known = RecruiterId.objects.select_related("participant").filter(**key).first()
+    if known is None:
+        fresh = Participant.objects.create()
+        known, made = RecruiterId.objects.get_or_create(**key, defaults={"participant": fresh})
+        if not made:
+            fresh.delete()
+    return known.participant, identity.recruiter
+
+
+@transaction.atomic
+def give_consent(*, session: StudySession, agreed: bool, consent_version: str) -> StudySession:
+    """Record the decision about the text shown; agreement takes a slot. Saying it twice is harmless."""
+    session = (
+        StudySession.objects.select_for_update(of=("self",)).select_related("version").get(pk=session.pk)
+    )
+    wanted = SessionState.CONSENTED if agreed else SessionState.REFUSED
+    if session.state != SessionState.CREATED:
+        _check_same_decision(session, agreed)
+        return session
+    shown = session.version.texts[session.language]["consent_version"]
+    if consent_version != shown:
+        raise Conflict(
+            "consent_changed", f"consent was given to text {consent_version!r}; the study's is {shown!r}"
+        )
+    session.state, session.consent_version, session.consented_at = wanted, shown, Now()
+    if agreed:
+        _take_slot(session)
+    session.save()
+    session.refresh_from_db()
+    return session
+
+
+def _check_same_decision(session: StudySession, agreed: bool) -> None:
+    if agreed == (session.state == SessionState.REFUSED):
+        raise Conflict("decision_made", f"this session is {session.state} already")
+
+
+def _take_slot(session: StudySession) -> None:
+    """Give the session the least-filled slot of its version, and write its presentations.
+
+    The version's row is locked, so that two people who consent at once get different slots.
+    """
+    version = StudyVersion.objects.select_for_update().get(pk=session.version_id)
+    trials = planned_trials(version)
+    n_main = sum(trial.kind == TrialKind.MAIN for trial in trials)
+    per_participant = version.settings["trials_per_participant"]
+    session.slot = _least_filled(session, design.n_slots(n_main, per_participant))
+    plan = design.plan_session(
+        trials,
+        slot=session.slot,
+        per_participant=per_participant,
+        break_every=version.settings["break_every"],
+        seed=version.settings["rng_seed"],
+        order_seed=session.rng_seed,
+    )
+    ids = dict(version.trials.values_list("number", "pk"))
+    Presentation.objects.bulk_create(
+        [
+            Presentation(
+                session=session,
+                trial_id=ids[shown.trial],
+                position=position,
+                block=shown.block,
+                option_order=list(shown.option_order),
+            )
+            for position, shown in enumerate(plan)
+        ]
+    )
+
+
+def _least_filled(session: StudySession, n_slots: int) -> int:
+    """The slot that the fewest hold, counting completed and live sessions; modes are counted apart."""
+    taken = Counter(
+        StudySession.objects.filter(version=session.version_id, mode=session.mode)
+        .holding_slots()
+        .values_list("slot", flat=True)
+    )
+    return min(range(n_slots), key=lambda slot: (taken[slot], slot))
+
+
+def planned_trials(version: StudyVersion) -> list[design.PlannedTrial]:
+    """The version's trials as the design reads them; images are left out, since order needs none."""
+    trials = version.trials.prefetch_related("options", "references__answer").order_by("number")
+    return [_planned(trial) for trial in trials]
+
+
+def _planned(trial: Trial) -> design.PlannedTrial:
+    return design.PlannedTrial(
+        format=trial.format,
+        kind=trial.kind,
+        condition=None,
+        references=tuple(
+            design.PlannedReference(image=None, answer=reference.answer.index)
+            for reference in trial.references.all()
+        ),
+        options=tuple(design.PlannedOption(image=None, label=option.label) for option in trial.options.all()),
+    )
