@@ -16,6 +16,8 @@ START_SECONDS = 30.0
 class BrokerServer:
     """One broker whose data lie in `folder`; what it was told survives a restart."""
 
+    name = "Broker"
+
     def __init__(self, folder: Path, *, log: Path, password: str, port: int | None = None) -> None:
         self.folder = folder.resolve()
         self.log = log.resolve()
@@ -33,7 +35,7 @@ class BrokerServer:
         end_stale(pid_file, signal.SIGTERM)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.child = Child(
-            name="broker",
+            name=self.name,
             command=[str(binary()), "-"],
             stdin=self._configuration(),  # not a file or an argument: it holds the password
             log=self.log,

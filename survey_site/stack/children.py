@@ -11,8 +11,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from .connection import write_private
 from .errors import StackError
@@ -30,29 +32,25 @@ class Child:
 
     name: str
     command: Sequence[str]
-    log: Path
+    log: Path | None  # None: the terminal
     pid_file: Path
+    folder: Path | None = None
     environment: Mapping[str, str] | None = None
     stdin: str = ""
-    user: int | None = None
-    group: int | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL
     stop_seconds: float = 10.0
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        with self._output() as output:
             self.process = subprocess.Popen(  # noqa: S603 (the command is ours)
                 self.command,
                 stdin=subprocess.PIPE if self.stdin else subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                cwd=self.folder,
                 env=self.environment,
-                user=self.user,
-                group=self.group,
-                extra_groups=None if self.user is None else [],
                 start_new_session=True,
                 preexec_fn=_die_with_parent(self.orphan_signal),
             )
@@ -60,6 +58,12 @@ class Child:
         if self.stdin and self.process.stdin:
             self.process.stdin.write(self.stdin.encode())
             self.process.stdin.close()
+
+    def _output(self) -> AbstractContextManager[BinaryIO | None]:
+        if self.log is None:
+            return nullcontext()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        return self.log.open("ab")
 
     @property
     def pid(self) -> int | None:
@@ -74,6 +78,10 @@ class Child:
         if code is None:
             return ""
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+    def failure(self) -> str:
+        """Why it ended, if it ended otherwise than well."""
+        return "" if self.process and self.process.poll() == 0 else self.exit_reason()
 
     def ask_to_stop(self) -> None:
         if self.process and self.is_running():
@@ -98,7 +106,7 @@ class Child:
         self.pid_file.unlink(missing_ok=True)
 
     def last_words(self, lines: int = 12) -> str:
-        return tail(self.log, lines)
+        return tail(self.log, lines) if self.log else ""
 
 
 def end_stale(pid_file: Path, stop_signal: signal.Signals, seconds: float = 15.0) -> bool:

@@ -29,6 +29,8 @@ class PostgresServer:
     The platform's role may create databases, which tests need, and is no superuser. The superuser's password
     lies beside the cluster, for its owner's eyes."""
 
+    name = "PostgreSQL"
+
     def __init__(self, folder: Path, *, log: Path, password: str, port: int | None = None) -> None:
         self.folder = folder.resolve()
         self.log = log.resolve()
@@ -58,7 +60,7 @@ class PostgresServer:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         way = self._way()
         self.child = Child(
-            name="PostgreSQL",
+            name=self.name,
             command=[*way.prefix, *self._server_command()],
             environment=_environment(),
             log=self.log,
