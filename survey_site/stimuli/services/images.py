@@ -87,12 +87,20 @@ def _decoded(data: bytes) -> Image.Image:
             raise ImageRefused(
                 f"{width} × {height} pixels; the shorter side must be at least {SHORTEST_SIDE}"
             )
-        upright = ImageOps.exif_transpose(picture).convert("RGB")
+        upright = _on_white(ImageOps.exif_transpose(picture))
     upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     # A new image carries no info dictionary: no EXIF, no ICC profile, no text chunks.
     bare = Image.new("RGB", upright.size)
     bare.paste(upright)
     return bare
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """RGB; what is transparent becomes white."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    layered = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
 
 
 def encode_png(picture: Image.Image) -> bytes:

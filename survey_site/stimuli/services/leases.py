@@ -40,8 +40,8 @@ class FoundIRI:
     start_image: bytes
     target_resized: bytes
     size: int
-    relative_error: float
-    cosine: float
+    relative_error: float | None
+    cosine: float | None
     target_label: str
     iri_label: str
     same_label: bool

@@ -31,13 +31,13 @@ class QueueRefused(Exception):
     """A pair that cannot be queued; the message says why."""
 
 
-def save_recipe(recipe: iri_recipe.Recipe, *, name: str = "") -> Recipe:
+def save_recipe(recipe: iri_recipe.Recipe, *, preset: str, name: str = "") -> Recipe:
     """The row of this recipe, found by its hash or made."""
     row, _ = Recipe.objects.get_or_create(
         sha256=recipe.sha256,
         defaults={
-            "name": name or f"{recipe.preset} {recipe.image_size}px",
-            "preset": recipe.preset,
+            "name": name or f"{preset} {recipe.image_size}px",
+            "preset": preset,
             "spec": recipe.to_json(),
         },
     )

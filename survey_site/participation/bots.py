@@ -1,0 +1,97 @@
+"""Pilot bots: they take a study over the real HTTP API, and know the answers from the database."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from survey_site.participation.models import Presentation
+
+ENTRIES_PER_CALL = 50
+FASTEST_MS, SLOWEST_MS = 400.0, 2500.0
+
+
+class BotError(Exception):
+    """The API refused a bot; the message carries its code and detail."""
+
+
+@dataclass
+class Bot:
+    """Chooses the answer with probability `p_target`, otherwise another option by lot."""
+
+    client: httpx.Client
+    p_target: float
+    rng: random.Random
+    token: str = ""
+
+    def take(self, *, study: str, mode: str) -> int:
+        """Go through the whole study; returns how many trials were answered."""
+        info = self._call("GET", f"/api/studies/{study}/")
+        start = {"study": study, "mode": mode, "language": info["language"], "recruitment": {}}
+        self.token = self._call("POST", "/api/sessions/", start)["token"]
+        consent = {"agreed": True, "consent_version": info["consent_version"]}
+        self._call("POST", "/api/sessions/me/consent/", consent)
+        presentations = self._call("GET", "/api/sessions/me/manifest/")["presentations"]
+        entries = self._entries(presentations)
+        for first in range(0, len(entries), ENTRIES_PER_CALL):
+            self._call(
+                "POST", "/api/sessions/me/log/", {"entries": entries[first : first + ENTRIES_PER_CALL]}
+            )
+        done = self._call("POST", "/api/sessions/me/finish/", {"last_seq": len(entries)})
+        if not done["complete"]:
+            raise BotError(f"the server misses {done['missing_seqs']} and {done['unanswered']}")
+        return len(entries)
+
+    def _entries(self, presentations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        elapsed, entries = 0.0, []
+        answers = answer_positions([shown["id"] for shown in presentations])
+        for seq, shown in enumerate(presentations, start=1):
+            rt = round(self.rng.uniform(FASTEST_MS, SLOWEST_MS), 1)
+            elapsed += rt
+            entries.append(
+                {
+                    "seq": seq,
+                    "kind": "response",
+                    "payload": {
+                        "presentation": shown["id"],
+                        "answers": [
+                            {"reference": index, "option": self._choice(position, len(shown["options"]))}
+                            for index, position in sorted(answers[shown["id"]].items())
+                        ],
+                        "rt": round(rt),
+                        "rt_raw_ms": rt,
+                        "time_elapsed": round(elapsed),
+                        "trial_type": "bot",
+                        "trial_index": shown["position"],
+                    },
+                }
+            )
+        return entries
+
+    def _choice(self, answer: int, n_options: int) -> int:
+        if self.rng.random() < self.p_target:
+            return answer
+        return self.rng.choice([position for position in range(n_options) if position != answer])
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        headers = {"Authorization": f"Session {self.token}"} if self.token else {}
+        response = self.client.request(method, path, json=body, headers=headers)
+        if response.is_error:
+            raise BotError(f"{method} {path} was refused with {response.status_code}: {response.text[:500]}")
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+def answer_positions(presentation_ids: list[str]) -> dict[str, dict[int, int]]:
+    """Of each presentation: reference index to the shown position of its answer."""
+    shown = Presentation.objects.filter(pk__in=presentation_ids).prefetch_related("trial__references__answer")
+    return {
+        str(presentation.pk): {
+            reference.index: presentation.option_order.index(reference.answer.index)
+            for reference in presentation.trial.references.all()
+        }
+        for presentation in shown
+    }
