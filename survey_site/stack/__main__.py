@@ -1,10 +1,11 @@
-"""`python -m survey_site.stack up | demo | stop`: the whole platform as one command."""
+"""`python -m survey_site.stack up | demo | stop | status`: the whole platform as one command."""
 
 import argparse
 import logging
 import sys
 
 from .errors import StackError
+from .lock import StackLock
 from .options import StackOptions
 
 
@@ -14,6 +15,8 @@ def main() -> int:
         options = StackOptions.from_environment()
         if command == "stop":
             return _stop(options)
+        if command == "status":
+            return _status(options)
         _log_to_terminal_and_file(options)
         return _up(options, with_demo=command == "demo")
     except StackError as error:
@@ -23,7 +26,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m survey_site.stack", description=__doc__)
-    parser.add_argument("command", choices=["up", "demo", "stop"])
+    parser.add_argument("command", choices=["up", "demo", "stop", "status"])
     return parser.parse_args()
 
 
@@ -43,6 +46,14 @@ def _stop(options: StackOptions) -> int:
     pid = stop_running(options.var_dir)
     sys.stdout.write(f"stopped (process {pid})\n" if pid else f"nothing runs on {options.var_dir}\n")
     return 0
+
+
+def _status(options: StackOptions) -> int:
+    """Exit status 0 if the stack runs, as `systemctl status` has it."""
+    pid = StackLock(options.var_dir).holder()
+    state = f"runs on {options.var_dir} (process {pid})" if pid else f"nothing runs on {options.var_dir}"
+    sys.stdout.write(f"{state}\n")
+    return 0 if pid else 3
 
 
 def _log_to_terminal_and_file(options: StackOptions) -> None:

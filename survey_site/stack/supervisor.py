@@ -71,6 +71,8 @@ class Watched:
             self.start()
         except StackError as error:
             logger.error("%s", error)  # it is found dead, and tried again, at the next look
+        else:
+            logger.info("%s started again", self.name)
 
 
 class Supervisor:
