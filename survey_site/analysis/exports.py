@@ -1,0 +1,196 @@
+"""CSV files streamed from the database. Their columns are those of `columns`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from statistics import median
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from survey_site.analysis.columns import (
+    RESPONSE_COLUMNS,
+    Column,
+    ExportRow,
+    ReferenceFacts,
+    ResponseFields,
+    Row,
+    TrialFacts,
+)
+from survey_site.analysis.condition_columns import CONDITION_COLUMNS, ConditionFacts
+from survey_site.participation.models import Response
+from survey_site.stimuli.models import IRIStatus
+from survey_site.studies.models import Condition, Study, StudyVersion, Trial, TrialOption, TrialReference
+
+ROWS_PER_CHUNK = 500
+ROWS_PER_FETCH = 2000
+
+# Where ResponseFields, in its order, are found from a Response.
+RESPONSE_PATHS = (
+    "presentation__trial_id",
+    "reference_id",
+    "option_id",
+    "presentation_id",
+    "presentation__option_order",
+    "presentation__block",
+    "presentation__attempt",
+    "presentation__repeat_of_id",
+    "presentation__session_id",
+    "presentation__session__participant_id",
+    "presentation__session__study__slug",
+    "presentation__session__version__number",
+    "presentation__session__mode",
+    "presentation__session__language",
+    "presentation__session__recruiter",
+    "presentation__session__rng_seed",
+    "entry__seq",
+    "entry__received_at",
+    "rt",
+    "rt_raw_ms",
+    "onset_frame_ms",
+    "time_elapsed",
+    "trial_type",
+    "trial_index",
+    "input",
+    "refresh_hz",
+    "frames_dropped",
+    "focus_lost",
+    "timed_out",
+    "confidence",
+)
+
+
+def stream_responses_csv(source: Study | StudyVersion, *, mode: str) -> Iterator[str]:
+    """All responses of a study, or of one version of it, in one mode (`real` or `pilot`), as CSV text.
+
+    Yields some hundred lines at a time, the header first, from a server-side cursor: memory does not grow
+    with the number of responses. Sessions come in the order in which they started.
+    """
+    trials, references = _trial_facts(source), _reference_facts(source)
+    fields = (ResponseFields._make(values) for values in _responses(source, mode))
+    rows = (ExportRow(row, trials[row.trial], references[row.reference]) for row in fields)
+    return _csv(RESPONSE_COLUMNS, rows)
+
+
+def stream_conditions_csv(source: Study | StudyVersion) -> Iterator[str]:
+    """The facts about the conditions of a study, or of those that one version asks about, as CSV text."""
+    return _csv(CONDITION_COLUMNS, (_condition_facts(condition) for condition in _conditions(source)))
+
+
+def _csv(columns: tuple[Column[Row], ...], rows: Iterable[Row]) -> Iterator[str]:
+    yield _lines([[column.name for column in columns]])
+    remaining = iter(rows)
+    while batch := list(islice(remaining, ROWS_PER_CHUNK)):
+        yield _lines([column.cell(row) for column in columns] for row in batch)
+
+
+def _lines(rows: Iterable[list[str]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def _responses(source: Study | StudyVersion, mode: str) -> Iterator[tuple]:
+    responses = Response.objects.filter(presentation__session__mode=mode)
+    if isinstance(source, StudyVersion):
+        responses = responses.filter(presentation__session__version=source)
+    else:
+        responses = responses.filter(presentation__session__study=source)
+    order = (
+        "presentation__session__created_at",
+        "presentation__session_id",
+        "presentation__position",
+        "reference__index",
+    )
+    return responses.order_by(*order).values_list(*RESPONSE_PATHS).iterator(chunk_size=ROWS_PER_FETCH)
+
+
+def _trials(source: Study | StudyVersion) -> QuerySet[Trial]:
+    if isinstance(source, StudyVersion):
+        return Trial.objects.filter(version=source)
+    return Trial.objects.filter(version__study=source)
+
+
+def _trial_facts(source: Study | StudyVersion) -> dict[UUID, TrialFacts]:
+    options: dict[UUID, list[str]] = {}
+    rows = TrialOption.objects.filter(trial__in=_trials(source)).order_by("trial", "index")
+    for trial, option in rows.values_list("trial_id", "id"):
+        options.setdefault(trial, []).append(str(option))
+    trials = _trials(source).select_related(
+        "condition__layer__network",
+        "condition__recipe",
+        "iri__layer__network",
+        "iri__recipe",
+        "iri__target",
+        "iri__start_image",
+    )
+    return {trial.pk: _facts(trial, tuple(options[trial.pk])) for trial in trials}
+
+
+def _facts(trial: Trial, options: tuple[str, ...]) -> TrialFacts:
+    iri, made_by = trial.iri, trial.condition or trial.iri
+    return TrialFacts(
+        id=str(trial.pk),
+        format=trial.format,
+        kind=trial.kind,
+        condition=trial.condition.slug if trial.condition else "",
+        network=made_by.layer.network.slug if made_by else "",
+        layer=made_by.layer.name if made_by else "",
+        recipe=made_by.recipe.name if made_by else "",
+        iri_id=str(iri.pk) if iri else "",
+        target_id=str(iri.target_id) if iri else "",
+        target_label=iri.target.label if iri else "",
+        start_image=iri.start_image.sha256 if iri and iri.start_image else "",
+        options=options,
+    )
+
+
+def _reference_facts(source: Study | StudyVersion) -> dict[UUID, ReferenceFacts]:
+    references = TrialReference.objects.filter(trial__in=_trials(source))
+    rows = references.values_list("id", "index", "answer__index", "image__sha256")
+    return {key: ReferenceFacts(str(key), index, answer, image or "") for key, index, answer, image in rows}
+
+
+def _conditions(source: Study | StudyVersion) -> QuerySet[Condition]:
+    conditions = Condition.objects.with_pairs().order_by("slug")
+    if isinstance(source, StudyVersion):
+        return conditions.filter(trials__version=source).distinct()
+    return conditions.filter(study=source)
+
+
+def _condition_facts(condition: Condition) -> ConditionFacts:
+    network, layer = condition.layer.network, condition.layer
+    finished = condition.iris().filter(status=IRIStatus.DONE)
+    errors = [error for error in finished.values_list("relative_error", flat=True) if error is not None]
+    return ConditionFacts(
+        study=condition.study.slug,
+        condition=condition.slug,
+        shows=condition.shows,
+        network=network.slug,
+        architecture=network.architecture,
+        family=network.family,
+        is_residual=network.is_residual,
+        training_loss=network.training_loss,
+        augmentation=network.augmentation,
+        training_set=network.training_set,
+        epsilon=network.epsilon,
+        is_control=network.is_control,
+        weights_sha256=network.weights_sha256,
+        layer=layer.name,
+        layer_depth=layer.depth,
+        layer_role=layer.role,
+        recipe=condition.recipe.name,
+        recipe_sha256=condition.recipe.sha256,
+        image_set=condition.image_set.slug,
+        iri_seed=condition.iri_seed,
+        trial_format=condition.format,
+        foil_rule=condition.foil_rule,
+        n_options=condition.n_options,
+        chance=condition.chance,
+        n_iris=finished.count(),
+        n_passed=finished.filter(passed=True).count(),
+        median_relative_error=median(errors) if errors else None,
+    )

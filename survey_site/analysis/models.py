@@ -1,0 +1,70 @@
+"""Numbers out."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from survey_site.analysis.scoring import Interval
+from survey_site.participation.models import Mode
+from survey_site.studies.models import Condition, Study, StudyVersion
+
+DEFAULT_INTERVAL = "twoway"
+
+
+class AlignmentScoreQuerySet(models.QuerySet["AlignmentScore"]):
+    def of_study(self, study: Study, mode: str, version: StudyVersion | None = None) -> Self:
+        """As last computed; no version means all of them together."""
+        return self.filter(condition__study=study, mode=mode, version=version)
+
+    def with_pairs(self) -> Self:
+        return self.select_related("condition__layer__network", "condition__recipe", "version")
+
+
+class AlignmentScore(models.Model):
+    """A condition's human-alignment score as last computed, with all that made it.
+
+    A condition's slug is stable over versions: without `version` the score is over all versions' responses.
+    """
+
+    condition = models.ForeignKey(Condition, on_delete=models.CASCADE, related_name="scores")
+    version = models.ForeignKey(StudyVersion, null=True, on_delete=models.CASCADE, related_name="scores")
+    mode = models.CharField(max_length=10, choices=Mode)
+    estimate = models.FloatField(help_text="Share of responses that chose the target, 0 to 1.")
+    n = models.PositiveIntegerField("responses")
+    hits = models.PositiveIntegerField()
+    n_participants = models.PositiveIntegerField("participants")
+    n_items = models.PositiveIntegerField("items")
+    participant_mean = models.FloatField(help_text="Mean of participants' means.")
+    item_mean = models.FloatField(help_text="Mean of items' means.")
+    chance = models.FloatField(help_text="Score of a guesser.")
+    d_prime = models.FloatField(null=True, help_text="Two options only.")
+    intervals = models.JSONField(help_text="By name: low, high and a note on what it fell back to.")
+    settings = models.JSONField(help_text="Confidence, bootstrap replicates, RNG seed.")
+    versions = models.JSONField(help_text="Of the libraries and of this code.")
+    computed_at = models.DateTimeField(auto_now=True)
+
+    objects = AlignmentScoreQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["condition__slug"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["condition", "version", "mode"],
+                name="one_score_per_condition_version_mode",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(condition=Q(estimate__gte=0, estimate__lte=1), name="a_score_is_a_share"),
+            models.CheckConstraint(
+                condition=Q(n__gte=1, hits__lte=models.F("n")), name="a_score_has_responses"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.condition}: {self.estimate:.3f}"
+
+    def interval(self, name: str = DEFAULT_INTERVAL) -> Interval:
+        """By name: twoway (the default), bootstrap, crossed, wilson, clopper_pearson."""
+        return Interval(**self.intervals[name])
