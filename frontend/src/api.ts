@@ -1,0 +1,205 @@
+/** The server's survey API: types and one call each. */
+
+export interface StudyTexts {
+  welcome: string;
+  consent: string;
+  instructions: string;
+  debrief: string;
+  refused: string;
+}
+
+export interface Study {
+  slug: string;
+  title: string;
+  status: "draft" | "open" | "paused" | "closed";
+  accepting: boolean;
+  languages: string[];
+  minutes: number;
+  /** Edge of every image of the study, in image pixels. */
+  image_px: number;
+  texts: StudyTexts;
+  consent_version: string;
+  policy: { mobile: "allow" | "warn" | "block"; keyboard_shortcuts: boolean };
+}
+
+export type Mode = "real" | "pilot";
+
+export type SessionState =
+  | "created"
+  | "consented"
+  | "screened_out"
+  | "refused"
+  | "running"
+  | "finished"
+  | "dropped"
+  | "withdrawn";
+
+export interface CreatedSession {
+  token: string;
+  session_id: string;
+  state: SessionState;
+}
+
+export interface SessionStatus {
+  session_id: string;
+  state: SessionState;
+  study: string;
+  completion_code: string | null;
+}
+
+export type Format = "two_afc" | "matching" | "classification" | "odd_one_out";
+
+export interface Presentation {
+  id: string;
+  position: number;
+  format: Format;
+  attempt: number;
+  references: { index: number; image: string | null }[];
+  options: { position: number; image: string | null; label: string | null }[];
+  answered: boolean;
+  break_before: boolean;
+  feedback: boolean;
+}
+
+export interface Manifest {
+  session_id: string;
+  state: SessionState;
+  study_version: number;
+  /** Highest sequence number up to which the server holds the log without a gap, plus one. */
+  next_seq: number;
+  image_px: number;
+  settings: { fixation_ms: number; time_limit_ms: number | null; image_ms: number | null };
+  presentations: Presentation[];
+}
+
+export type EntryKind = "response" | "event" | "page" | "device";
+
+export interface LogEntry {
+  seq: number;
+  kind: EntryKind;
+  payload: Record<string, unknown>;
+}
+
+export interface LogReply {
+  acknowledged: number[];
+  next_seq: number;
+  feedback?: Record<string, { correct: boolean }>;
+}
+
+export type FinishReply =
+  | { complete: false; missing_seqs: number[]; unanswered: string[] }
+  | { complete: true; completion_code: string; redirect_url: string | null };
+
+/** The server answered, and said no. */
+export class ApiError extends Error {
+  override name = "ApiError";
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly detail: string,
+  ) {
+    super(`${code}: ${detail}`);
+  }
+
+  /** Whether the same request may succeed later, unchanged. */
+  get isTemporary(): boolean {
+    return this.status >= 500 || [408, 425, 429].includes(this.status);
+  }
+}
+
+/** No answer came: no connection, or not in time. */
+export class ConnectionError extends Error {
+  override name = "ConnectionError";
+}
+
+export function isTemporary(error: unknown): boolean {
+  return error instanceof ConnectionError || (error instanceof ApiError && error.isTemporary);
+}
+
+const TIMEOUT_MS = 20_000;
+
+interface RequestOptions {
+  token?: string;
+  body?: unknown;
+  keepalive?: boolean;
+}
+
+async function request<T>(method: "GET" | "POST", path: string, options: RequestOptions = {}): Promise<T> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (options.token) headers.Authorization = `Session ${options.token}`;
+  if (options.body !== undefined) headers["Content-Type"] = "application/json";
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), TIMEOUT_MS);
+  try {
+    const response = await fetch(path, {
+      method,
+      headers,
+      // The token is the only credential: a researcher's login in the same browser stays out of it.
+      credentials: "omit",
+      cache: "no-store",
+      signal: stop.signal,
+      keepalive: options.keepalive ?? false,
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw apiError(response.status, text);
+    return JSON.parse(text) as T;
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw new ConnectionError(`${method} ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function apiError(status: number, text: string): ApiError {
+  try {
+    const body = JSON.parse(text) as { code?: unknown; detail?: unknown };
+    return new ApiError(status, String(body.code ?? `http_${status}`), String(body.detail ?? ""));
+  } catch {
+    // A proxy's error page is not JSON.
+    return new ApiError(status, `http_${status}`, "");
+  }
+}
+
+export function getStudy(slug: string): Promise<Study> {
+  return request("GET", `/api/studies/${encodeURIComponent(slug)}/`);
+}
+
+export function createSession(body: {
+  study: string;
+  mode: Mode;
+  language: string;
+  recruitment: Record<string, string>;
+}): Promise<CreatedSession> {
+  return request("POST", "/api/sessions/", { body });
+}
+
+/** The calls of one session. */
+export class SessionApi {
+  constructor(readonly token: string) {}
+
+  status(): Promise<SessionStatus> {
+    return request("GET", "/api/sessions/me/", { token: this.token });
+  }
+
+  consent(
+    agreed: boolean,
+    consentVersion: string,
+  ): Promise<{ state: SessionState; completion_code: string | null }> {
+    const body = { agreed, consent_version: consentVersion };
+    return request("POST", "/api/sessions/me/consent/", { token: this.token, body });
+  }
+
+  manifest(): Promise<Manifest> {
+    return request("GET", "/api/sessions/me/manifest/", { token: this.token });
+  }
+
+  log(entries: readonly LogEntry[], keepalive: boolean): Promise<LogReply> {
+    return request("POST", "/api/sessions/me/log/", { token: this.token, body: { entries }, keepalive });
+  }
+
+  finish(lastSeq: number): Promise<FinishReply> {
+    return request("POST", "/api/sessions/me/finish/", { token: this.token, body: { last_seq: lastSeq } });
+  }
+}

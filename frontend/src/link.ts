@@ -1,0 +1,20 @@
+import type { Mode } from "./api";
+
+/** What the survey's address says beside the study. */
+export interface SurveyLink {
+  mode: Mode;
+  language: string | null;
+  /** All other parameters, as the recruiter wrote them. */
+  recruitment: Record<string, string>;
+}
+
+export function readLink(search: string): SurveyLink {
+  const { mode, lang, ...recruitment } = Object.fromEntries(new URLSearchParams(search));
+  return { mode: mode === "pilot" ? "pilot" : "real", language: lang ?? null, recruitment };
+}
+
+/** Where this browser keeps the session: another recruiter's id in the link is another participant. */
+export function sessionKey(slug: string, link: SurveyLink): string {
+  const parameters = Object.entries(link.recruitment).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([slug, link.mode, parameters]);
+}

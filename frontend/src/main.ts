@@ -1,0 +1,43 @@
+import { ApiError, getStudy, isTemporary } from "./api";
+import { element } from "./html";
+import { stringsFor } from "./i18n";
+import { SurveySession } from "./session";
+import "./styles.css";
+import { persist } from "./transport/backoff";
+import { openStore } from "./transport/store";
+
+async function main(app: HTMLElement): Promise<void> {
+  const strings = stringsFor(navigator.language);
+  const slug = app.dataset.study ?? "";
+  try {
+    showMessage(app, strings.loading);
+    const study = await persist(
+      () => getStudy(slug),
+      isTemporary,
+      () => showMessage(app, strings.offlineRetry),
+    );
+    const session = new SurveySession(app, study, await openStore(), window.location.search);
+    await session.run();
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) {
+      showMessage(app, strings.notFoundText, strings.notFoundTitle);
+    } else {
+      showMessage(app, strings.errorText, strings.errorTitle, error);
+    }
+  }
+}
+
+function showMessage(app: HTMLElement, text: string, title?: string, error?: unknown): void {
+  const page = element("main", { class: "stage" });
+  const box = element("div", { class: title ? "iri-page" : "waiting", role: title ? "alert" : "status" });
+  if (title) box.append(element("h1", {}, title));
+  box.append(element("p", {}, text));
+  if (error !== undefined) {
+    box.append(element("p", { class: "technical" }, error instanceof Error ? error.message : String(error)));
+  }
+  page.append(box);
+  app.replaceChildren(page);
+}
+
+const app = document.getElementById("app");
+if (app) void main(app);

@@ -1,0 +1,121 @@
+import type { Study } from "./api";
+import { element, richText } from "./html";
+import { fill, stringsFor } from "./i18n";
+import type { Strings } from "./i18n/strings";
+import IriPagePlugin from "./plugins/iri-page";
+
+/** Descriptions of the pages around the trials, each shown by the `iri-page` plugin. */
+
+type OnChoice = (button: number) => Promise<string | null>;
+
+function page(title: string, content: (Node | string)[], more: Record<string, unknown> = {}) {
+  return {
+    type: IriPagePlugin,
+    render: (root: HTMLElement) => root.append(element("h1", {}, title), ...content),
+    ...more,
+  };
+}
+
+export function welcomePage(
+  study: Study,
+  strings: Strings,
+  language: string,
+  onLanguage: (language: string) => void,
+  notice: string | null,
+  onStart: OnChoice,
+) {
+  const content: Node[] = [];
+  if (study.languages.length > 1) content.push(languageChoice(study, strings, language, onLanguage));
+  content.push(element("p", { class: "facts" }, fill(strings.minutes, { n: study.minutes })));
+  content.push(richText(study.texts.welcome));
+  if (notice) content.push(element("p", { class: "hint" }, notice));
+  return page(study.title, content, { buttons: [strings.start], on_choice: onStart });
+}
+
+function languageChoice(
+  study: Study,
+  strings: Strings,
+  current: string,
+  onLanguage: (language: string) => void,
+): HTMLElement {
+  const select = element("select", {});
+  for (const language of study.languages) {
+    select.append(new Option(stringsFor(language).languageName, language, false, language === current));
+  }
+  select.addEventListener("change", () => onLanguage(select.value));
+  return element("label", { class: "language" }, `${strings.language} `, select);
+}
+
+export function consentPage(study: Study, strings: Strings, note: string | null, onChoice: OnChoice) {
+  const content: Node[] = note ? [element("p", { class: "hint", role: "status" }, note)] : [];
+  content.push(richText(study.texts.consent));
+  return page(strings.consentTitle, content, {
+    buttons: [strings.agree, strings.disagree],
+    on_choice: onChoice,
+  });
+}
+
+export function instructionsPage(study: Study, strings: Strings) {
+  const content: Node[] = [richText(study.texts.instructions)];
+  const fine = window.matchMedia("(hover: hover) and (pointer: fine)").matches;
+  const isTouch = !fine || !study.policy.keyboard_shortcuts;
+  if (fine || isTouch) {
+    content.push(element("p", { class: "hint" }, isTouch ? strings.touchHint : strings.keysHint));
+  }
+  return page(strings.instructionsTitle, content, { buttons: [strings.continue] });
+}
+
+export function welcomeBackPage(strings: Strings) {
+  return page(strings.welcomeBackTitle, [element("p", {}, strings.welcomeBackText)], {
+    buttons: [strings.continue],
+  });
+}
+
+export function breakPage(strings: Strings) {
+  return page(strings.breakTitle, [element("p", {}, strings.breakText)], { buttons: [strings.continue] });
+}
+
+export function feedbackPage(strings: Strings, isCorrect: boolean) {
+  return page(isCorrect ? strings.correct : strings.incorrect, [], { buttons: [strings.continue] });
+}
+
+export function savingPage(strings: Strings, until: () => Promise<unknown>, help: Node) {
+  return page(strings.savingTitle, [element("p", {}, strings.savingText), help], { until });
+}
+
+export function lastPage(
+  title: string,
+  text: string,
+  strings: Strings,
+  code: string | null,
+  redirect: string | null,
+) {
+  const content: Node[] = [];
+  if (code) content.push(codeBox(strings, code));
+  if (redirect) {
+    content.push(
+      element("p", {}, element("a", { class: "button-link", href: redirect }, strings.returnLink)),
+    );
+  }
+  content.push(richText(text));
+  return page(title, content);
+}
+
+function codeBox(strings: Strings, code: string): HTMLElement {
+  const shown = element("output", { class: "code", "data-testid": "completion-code" }, code);
+  const copy = element("button", { type: "button", class: "iri-page-button" }, strings.copy);
+  copy.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(code);
+    copy.textContent = strings.copied;
+  });
+  const box = element("section", { class: "code-box" });
+  box.append(element("h2", {}, strings.codeLabel), shown);
+  // Browsers offer the clipboard to secure pages only; the code can be selected and copied by hand.
+  if (navigator.clipboard) box.append(copy);
+  box.append(element("p", {}, strings.codeHint));
+  return box;
+}
+
+export function messagePage(title: string, text: string) {
+  return page(title, [element("p", {}, text)]);
+}

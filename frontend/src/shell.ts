@@ -1,0 +1,88 @@
+import { element } from "./html";
+import { fill } from "./i18n";
+import type { Strings } from "./i18n/strings";
+import type { SaveState } from "./transport/outbox";
+
+/** Saving that is over within this time is not worth a word. */
+const QUIET_MS = 1_500;
+
+/** What stays around the stage: progress, the state of saving, notices, and a voice for screen readers. */
+export class Shell {
+  readonly stage = element("main", { class: "stage" });
+  readonly #progressFill = element("div", { class: "progress-fill" });
+  readonly #progressText = element("span", { class: "progress-text" });
+  readonly #progress = element("div", { class: "progress", role: "progressbar", "aria-valuemin": "0" });
+  readonly #saving = element("p", { class: "saving", role: "status" });
+  readonly #bar: HTMLElement;
+  readonly #notice = element("div", { class: "notice", role: "alert" });
+  readonly #voice = element("div", { class: "visually-hidden", "aria-live": "polite" });
+  #latest: SaveState = { waiting: 0, isTroubled: false, refusal: null };
+  #quiet: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(
+    private readonly app: HTMLElement,
+    private readonly strings: Strings,
+  ) {
+    this.#progress.setAttribute("aria-label", strings.progress);
+    this.#progress.append(element("div", { class: "progress-track" }, this.#progressFill));
+    this.#bar = element("header", { class: "bar" }, this.#progress, this.#progressText, this.#saving);
+    this.#progress.hidden = true;
+    this.#notice.hidden = true;
+    this.restoreStage();
+  }
+
+  showProgress(done: number, total: number): void {
+    const words = fill(this.strings.progressOf, { n: done, total });
+    this.#progress.hidden = false;
+    this.#progress.setAttribute("aria-valuemax", String(total));
+    this.#progress.setAttribute("aria-valuenow", String(done));
+    this.#progress.setAttribute("aria-valuetext", words);
+    this.#progressFill.style.inlineSize = `${total === 0 ? 0 : (100 * done) / total}%`;
+    this.#progressText.textContent = words;
+  }
+
+  hideProgress(): void {
+    this.#progress.hidden = true;
+    this.#progressText.textContent = "";
+  }
+
+  /** Says so when entries wait for longer than a moment. */
+  showSaving(state: SaveState): void {
+    this.#latest = state;
+    if (state.waiting === 0) {
+      if (this.#quiet) clearTimeout(this.#quiet);
+      this.#quiet = null;
+      this.#saving.textContent = "";
+    } else if (this.#saving.textContent || state.isTroubled) this.#sayWaiting(state);
+    else this.#quiet ??= setTimeout(() => this.#sayWaiting(this.#latest), QUIET_MS);
+  }
+
+  /** Speaks to screen readers. */
+  announce(text: string): void {
+    this.#voice.textContent = text;
+  }
+
+  /** A notice above the stage that stays until it is replaced or cleared. */
+  showNotice(...content: (Node | string)[]): void {
+    this.#notice.replaceChildren(...content);
+    this.#notice.hidden = content.length === 0;
+  }
+
+  /** Takes the stage off the page, which ends its keys and clicks, and says why. */
+  replaceStage(title: string, text: string, ...more: Node[]): void {
+    const heading = element("h1", { tabindex: "-1" }, title);
+    const page = element("div", { class: "iri-page" }, heading, element("p", {}, text), ...more);
+    this.app.replaceChildren(this.#notice, element("main", { class: "stage" }, page));
+    heading.focus();
+  }
+
+  /** Takes back what `replaceStage` did. */
+  restoreStage(): void {
+    this.app.replaceChildren(this.#bar, this.#notice, this.stage, this.#voice);
+  }
+
+  #sayWaiting(state: SaveState): void {
+    const words = state.isTroubled ? this.strings.savingTrouble : this.strings.saving;
+    this.#saving.textContent = fill(words, { n: state.waiting });
+  }
+}
