@@ -5,38 +5,77 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('studies', '0002_frozen_versions_refuse_updates'),
+        ("studies", "0002_frozen_versions_refuse_updates"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AlignmentScore',
+            name="AlignmentScore",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('mode', models.CharField(choices=[('real', 'Real'), ('pilot', 'Pilot')], max_length=10)),
-                ('estimate', models.FloatField(help_text='Share of responses that chose the target, 0 to 1.')),
-                ('n', models.PositiveIntegerField(verbose_name='responses')),
-                ('hits', models.PositiveIntegerField()),
-                ('n_participants', models.PositiveIntegerField(verbose_name='participants')),
-                ('n_items', models.PositiveIntegerField(verbose_name='items')),
-                ('participant_mean', models.FloatField(help_text="Mean of participants' means.")),
-                ('item_mean', models.FloatField(help_text="Mean of items' means.")),
-                ('chance', models.FloatField(help_text='Score of a guesser.')),
-                ('d_prime', models.FloatField(help_text='Two options only.', null=True)),
-                ('intervals', models.JSONField(help_text='By name: low, high and a note on what it fell back to.')),
-                ('settings', models.JSONField(help_text='Confidence, bootstrap replicates, RNG seed.')),
-                ('versions', models.JSONField(help_text='Of the libraries and of this code.')),
-                ('computed_at', models.DateTimeField(auto_now=True)),
-                ('condition', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scores', to='studies.condition')),
-                ('version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='scores', to='studies.studyversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("mode", models.CharField(choices=[("real", "Real"), ("pilot", "Pilot")], max_length=10)),
+                (
+                    "estimate",
+                    models.FloatField(help_text="Share of responses that chose the target, 0 to 1."),
+                ),
+                ("n", models.PositiveIntegerField(verbose_name="responses")),
+                ("hits", models.PositiveIntegerField()),
+                ("n_participants", models.PositiveIntegerField(verbose_name="participants")),
+                ("n_items", models.PositiveIntegerField(verbose_name="items")),
+                ("participant_mean", models.FloatField(help_text="Mean of participants' means.")),
+                ("item_mean", models.FloatField(help_text="Mean of items' means.")),
+                ("chance", models.FloatField(help_text="Score of a guesser.")),
+                ("d_prime", models.FloatField(help_text="Two options only.", null=True)),
+                (
+                    "intervals",
+                    models.JSONField(help_text="By name: low, high and a note on what it fell back to."),
+                ),
+                ("settings", models.JSONField(help_text="Confidence, bootstrap replicates, RNG seed.")),
+                ("versions", models.JSONField(help_text="Of the libraries and of this code.")),
+                ("computed_at", models.DateTimeField(auto_now=True)),
+                (
+                    "condition",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="scores",
+                        to="studies.condition",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="scores",
+                        to="studies.studyversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['condition__slug'],
-                'constraints': [models.UniqueConstraint(fields=('condition', 'version', 'mode'), name='one_score_per_condition_version_mode', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('estimate__gte', 0), ('estimate__lte', 1)), name='a_score_is_a_share'), models.CheckConstraint(condition=models.Q(('hits__lte', models.F('n')), ('n__gte', 1)), name='a_score_has_responses')],
+                "ordering": ["condition__slug"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("condition", "version", "mode"),
+                        name="one_score_per_condition_version_mode",
+                        nulls_distinct=False,
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("estimate__gte", 0), ("estimate__lte", 1)),
+                        name="a_score_is_a_share",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("hits__lte", models.F("n")), ("n__gte", 1)),
+                        name="a_score_has_responses",
+                    ),
+                ],
             },
         ),
     ]
