@@ -1,9 +1,13 @@
-"""Every address of the site."""
+"""Every address of the site; the rooms' own pages come before the admin, which takes the rest."""
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", include("survey_site.stimuli.urls")),
+    path("", include("survey_site.console.urls")),
     path("", include("survey_site.participation.urls")),
+    path("admin/", admin.site.urls),
 ]

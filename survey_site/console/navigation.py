@@ -1,0 +1,47 @@
+"""The admin's side bar, in the order of a researcher's work."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+
+
+def _item(title: str, icon: str, name: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    return [
+        {"title": "", "items": [_item("Overview", "dashboard", "index")]},
+        {
+            "title": "Stimuli",
+            "separator": True,
+            "items": [
+                _item("Networks", "hub", "stimuli_network_changelist"),
+                _item("Layers: queue pairs", "layers", "stimuli_layer_changelist"),
+                _item("Image sets", "photo_library", "stimuli_imageset_changelist"),
+                _item("IRI jobs", "pending_actions", "stimuli_irijob_changelist"),
+                _item("IRIs", "compare", "stimuli_iri_changelist"),
+                _item("Recipes", "function", "stimuli_recipe_changelist"),
+                _item("Workers", "memory", "stimuli_worker_changelist"),
+            ],
+        },
+        {
+            "title": "Studies",
+            "separator": True,
+            "items": [
+                _item("Studies", "science", "studies_study_changelist"),
+                _item("Sessions", "groups", "participation_studysession_changelist"),
+            ],
+        },
+        {
+            "title": "Access",
+            "separator": True,
+            "collapsible": True,
+            "items": [
+                _item("People", "person", "auth_user_changelist"),
+                _item("Roles", "key", "access_membership_changelist"),
+                _item("Audit log", "history", "access_auditevent_changelist"),
+            ],
+        },
+    ]

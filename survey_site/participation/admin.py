@@ -1,0 +1,72 @@
+"""Sessions, for reading: who is where, and what the browser said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Model, Q, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from survey_site.participation.models import SessionState, StudySession
+
+STATE_COLOURS = {
+    SessionState.FINISHED: "success",
+    SessionState.RUNNING: "info",
+    SessionState.CONSENTED: "info",
+    SessionState.REFUSED: "warning",
+    SessionState.DROPPED: "danger",
+}
+
+
+@admin.register(StudySession)
+class StudySessionAdmin(ModelAdmin):
+    list_display = [
+        "__str__",
+        "study",
+        "mode",
+        "state_label",
+        "answered",
+        "recruiter",
+        "created_at",
+        "last_seen_at",
+    ]
+    list_filter = ["study", "mode", "state", "recruiter"]
+    search_fields = ["id", "participant__id"]
+    fields = [
+        ("study", "version", "mode"),
+        ("participant", "recruiter", "language"),
+        ("state", "slot", "rng_seed"),
+        ("created_at", "consented_at", "finished_at", "last_seen_at"),
+        "consent_version",
+    ]
+    readonly_fields = [name for row in fields for name in ([row] if isinstance(row, str) else row)]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StudySession]:
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("study")
+            .annotate(
+                n_presentations=Count("presentations", distinct=True),
+                n_answered=Count(
+                    "presentations", filter=Q(presentations__responses__isnull=False), distinct=True
+                ),
+            )
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @display(description="State", label=STATE_COLOURS, ordering="state")
+    def state_label(self, session: StudySession) -> tuple[str, str]:
+        return session.state, SessionState(session.state).label
+
+    @display(description="Answered", ordering="n_answered")
+    def answered(self, session: Any) -> str:
+        return f"{session.n_answered} of {session.n_presentations}"

@@ -1,0 +1,51 @@
+"""What the admin pages of this room share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+
+from survey_site.stimuli.models import StoredImage
+
+
+class SharedModelAdmin(ModelAdmin):
+    """Shows people what they hold a role on."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).visible_to(request.user)
+
+
+class ReadOnlyModelAdmin(ModelAdmin):
+    """Rows that only services write."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def image_tag(image: StoredImage | None, *, text: str, size: int = 96) -> SafeString | str:
+    """The stored image at `size` CSS pixels, or a dash."""
+    if image is None:
+        return "–"
+    return format_html(
+        '<img src="{}" width="{}" height="{}" alt="{}" loading="lazy" class="iri-thumbnail">',
+        reverse("admin-image", args=[image.pk]),
+        size,
+        size,
+        text,
+    )
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"

@@ -1,0 +1,117 @@
+"""Jobs, whose progress moves by itself, and recipes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from survey_site.stimuli import services
+from survey_site.stimuli.admin.base import ReadOnlyModelAdmin
+from survey_site.stimuli.models import IRIJob, Recipe
+from survey_site.stimuli.progress import job_progress
+
+
+@admin.register(IRIJob)
+class IRIJobAdmin(ReadOnlyModelAdmin):
+    list_display = ["pair", "recipe", "image_set", "progress_bar", "priority", "queue", "created_at"]
+    list_filter = ["layer__network", "recipe", "image_set", "paused"]
+    search_fields = ["layer__name", "layer__network__name"]
+    list_select_related = ["layer__network", "recipe", "image_set"]
+    list_per_page = 50
+    actions = ["pause", "resume", "cancel", "requeue"]
+    fields = [
+        "pair",
+        ("recipe", "image_set", "rng_seed"),
+        ("queue", "priority", "paused"),
+        "progress_bar",
+        "errors",
+        "gallery",
+    ]
+    readonly_fields = ["pair", "progress_bar", "errors", "gallery"]
+
+    class Media:
+        css = {"all": ["stimuli/admin.css"]}
+        js = ["stimuli/progress.js"]
+
+    @display(description="Network · layer", ordering="layer__network__name")
+    def pair(self, job: IRIJob) -> str:
+        return str(job.layer)
+
+    @display(description="Progress")
+    def progress_bar(self, job: IRIJob) -> SafeString:
+        state = job_progress([job.pk])[0]
+        return format_html(
+            '<span class="iri-progress" data-job="{}"><progress max="{}" value="{}" aria-label="IRIs done">'
+            "</progress> <span data-text>{}</span></span>",
+            job.pk,
+            max(state["total"], 1),
+            state["done_share"] * max(state["total"], 1),
+            state["text"],
+        )
+
+    @display(description="Errors")
+    def errors(self, job: IRIJob) -> SafeString | str:
+        reasons = [chunk.reason for chunk in job.chunks.exclude(reason="")]
+        return format_html("<pre>{}</pre>", "\n\n".join(reasons)) if reasons else "none"
+
+    @display(description="Target | IRI | start image")
+    def gallery(self, job: IRIJob) -> SafeString:
+        iris = job.iris.with_images().order_by("target__name")
+        return render_to_string("stimuli/gallery.html", {"iris": iris})
+
+    @admin.action(description="Pause")
+    def pause(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
+        messages.success(request, f"{jobs.update(paused=True)} jobs paused; chunks under way are finished.")
+
+    @admin.action(description="Resume")
+    def resume(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
+        count = jobs.update(paused=False)
+        for job in jobs:
+            services.ring(job.queue)
+        messages.success(request, f"{count} jobs resumed.")
+
+    @admin.action(description="Cancel")
+    def cancel(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
+        for job in jobs:
+            services.cancel_job(job=job)
+        messages.success(request, f"{len(jobs)} jobs cancelled.")
+
+    @admin.action(description="Queue again what failed or was cancelled")
+    def requeue(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
+        for job in jobs.select_related("layer__network", "recipe", "image_set"):
+            services.queue_pairs(
+                layers=[job.layer],
+                recipe=job.recipe,
+                image_set=job.image_set,
+                rng_seed=job.rng_seed,
+                queue=job.queue,
+                priority=job.priority,
+                created_by=request.user,
+            )
+        messages.success(request, f"{len(jobs)} jobs queued again for what is missing.")
+
+
+@admin.register(Recipe)
+class RecipeAdmin(ReadOnlyModelAdmin):
+    list_display = ["name", "preset", "short_hash", "created_at"]
+    search_fields = ["name", "preset"]
+    fields = ["name", "preset", "formula", "spec", "sha256"]
+    readonly_fields = ["formula"]
+
+    class Media:
+        css = {"all": ["stimuli/admin.css"]}
+
+    @display(description="SHA-256")
+    def short_hash(self, recipe: Recipe) -> str:
+        return recipe.sha256[:12]
+
+    @display(description="What it minimises")
+    def formula(self, recipe: Any) -> SafeString:
+        return format_html("<pre>{}</pre>", recipe.load().formula())

@@ -1,0 +1,159 @@
+"""Studies: designed as a draft, opened into frozen versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.decorators import action, display
+
+from survey_site.access.services import make_owner
+from survey_site.studies import services
+from survey_site.studies.models import Condition, Study, StudyStatus, StudyText
+from survey_site.studies.texts import DEFAULT_TEXTS
+
+STATUS_COLOURS = {
+    StudyStatus.DRAFT: "info",
+    StudyStatus.OPEN: "success",
+    StudyStatus.PAUSED: "warning",
+    StudyStatus.CLOSED: "danger",
+}
+
+
+class ConditionInline(TabularInline):
+    model = Condition
+    fields = ["slug", "layer", "recipe", "image_set", "iri_seed", "shows", "include_failed"]
+    extra = 0
+    show_change_link = False
+    autocomplete_fields = ["layer"]
+
+
+class TextInline(StackedInline):
+    model = StudyText
+    extra = 0
+    tab = True
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        formset = super().get_formset(request, obj, **options)
+        for name, text in DEFAULT_TEXTS.items():
+            formset.form.base_fields[name].initial = text
+        return formset
+
+
+@admin.register(Study)
+class StudyAdmin(ModelAdmin):
+    list_display = ["name", "status_label", "condition_count", "version_text", "links", "created_at"]
+    list_filter = ["status"]
+    search_fields = ["name", "slug"]
+    prepopulated_fields = {"slug": ["name"]}
+    inlines = [ConditionInline, TextInline]
+    actions_submit_line = ["open_now", "pause_now", "close_now"]
+    readonly_fields = ["status_label", "links", "trial_counts", "missing"]
+    fieldsets = [
+        (None, {"fields": [("name", "slug"), ("status_label", "links"), ("trial_counts", "missing")]}),
+        (
+            "Plan",
+            {
+                "fields": [
+                    ("trials_per_participant", "n_catch", "break_every"),
+                    ("fixation_ms", "time_limit_ms", "rng_seed"),
+                ]
+            },
+        ),
+        ("Page", {"fields": [("minutes", "contact"), ("mobile_policy", "keyboard_shortcuts")]}),
+        ("Completion", {"fields": [("completion_code", "refusal_code"), "completion_url"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Study]:
+        return super().get_queryset(request).visible_to(request.user)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Study | None = None) -> list[str]:
+        """The slug is in the participants' link: it stays once the study has opened."""
+        opened = obj is not None and obj.versions.exists()
+        return [*self.readonly_fields, "slug"] if opened else list(self.readonly_fields)
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Study | None = None) -> Any:
+        return {} if obj else self.prepopulated_fields
+
+    def save_model(self, request: HttpRequest, obj: Study, form: Any, change: bool) -> None:
+        if not change:
+            obj.created_by_id = request.user.pk
+        super().save_model(request, obj, form, change)
+        if not change:
+            make_owner(user=request.user, of=obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if not form.instance.texts.exists():
+            StudyText.objects.create(study=form.instance, **DEFAULT_TEXTS)
+
+    @display(description="Status", label=STATUS_COLOURS)
+    def status_label(self, study: Study) -> tuple[str, str]:
+        return study.status, StudyStatus(study.status).label
+
+    @display(description="Conditions")
+    def condition_count(self, study: Study) -> int:
+        return study.conditions.count()
+
+    @display(description="Version")
+    def version_text(self, study: Study) -> str:
+        version = study.current_version
+        return f"v{version.number} ({version.sha256[:8]})" if version else "–"
+
+    @display(description="Pages")
+    def links(self, study: Study) -> SafeString | str:
+        if study.pk is None or not study.versions.exists():
+            return "after opening: the participant link and the results"
+        return format_html(
+            '<a class="text-primary-600 underline" href="{}{}">participant link</a> · '
+            '<a class="text-primary-600 underline" href="/admin/results/{}/">results and export</a>',
+            settings.PUBLIC_URL,
+            reverse("survey-page", args=[study.slug]),
+            study.slug,
+        )
+
+    @display(description="Trials")
+    def trial_counts(self, study: Study) -> str:
+        if study.pk is None:
+            return "after saving with conditions"
+        counts = services.planned_counts(study)
+        return (
+            f"{counts['main']} main trials in {study.conditions.count()} conditions, {counts['catch']} catch "
+            f"trials; one participant sees {counts['per_participant'] + counts['catch']}"
+        )
+
+    @display(description="Missing before it can open")
+    def missing(self, study: Study) -> SafeString | str:
+        sentences = services.missing_for_opening(study) if study.pk else []
+        if not sentences:
+            return "nothing"
+        return format_html(
+            "<ul>{}</ul>", format_html_join("", "<li>{}</li>", ((line,) for line in sentences))
+        )
+
+    # These change the study, so they are buttons of the form (POST), not links. They act after saving.
+    @action(description="Save and open", permissions=["change"])
+    def open_now(self, request: HttpRequest, study: Study) -> None:
+        try:
+            version = services.open_study(study=study, opened_by=request.user)
+        except services.StudyRefused as refusal:
+            messages.error(request, f"The study cannot open: {refusal}")
+        else:
+            messages.success(request, f"Open as version {version.number} ({version.sha256[:8]}).")
+
+    @action(description="Save and pause", permissions=["change"])
+    def pause_now(self, request: HttpRequest, study: Study) -> None:
+        services.pause_study(study=study, by=request.user)
+        messages.success(request, "Paused: no new sessions; those under way may finish.")
+
+    @action(description="Save and close", permissions=["change"])
+    def close_now(self, request: HttpRequest, study: Study) -> None:
+        services.close_study(study=study, by=request.user)
+        messages.success(request, "Closed: no new sessions; those under way may finish.")
