@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 # Okabe & Ito's palette: told apart with any colour vision. Chance is dashed as well, not by colour alone.
 BLUE, VERMILION, INK, GRID = "#0072B2", "#D55E00", "#222222", "#DDDDDD"
+LABEL_WIDTH = 36  # characters; longer slugs go over several lines
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 
@@ -34,7 +36,7 @@ def forest_svg(scores: Sequence[AlignmentScore]) -> str:
     axes = figure.add_subplot()
     _draw_forest(axes, scores)
     text = io.StringIO()
-    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    figure.savefig(text, format="svg", facecolor="white", metadata={"Date": None})
     return _for_a_page(text.getvalue(), title="Human-alignment scores", description=describe(scores))
 
 
@@ -62,7 +64,7 @@ def _draw_forest(axes: Axes, scores: Sequence[AlignmentScore]) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(len(scores) - 0.5, -0.5)
-    axes.set_yticks(places, [score.condition.slug for score in scores])
+    axes.set_yticks(places, [fill(score.condition.slug, LABEL_WIDTH) for score in scores])
     confidence = scores[0].settings["confidence"]
     axes.set_xlabel(f"Share of choices of the target ({confidence:.0%} two-way interval)")
     axes.grid(axis="x", color=GRID)

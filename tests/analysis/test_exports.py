@@ -15,14 +15,15 @@ from survey_site.analysis.exports import RESPONSE_PATHS, stream_conditions_csv, 
 from survey_site.participation.models import Presentation, Response, StudySession
 from tests.analysis.answered_study import AnsweredStudy
 
-PROMISED = (
+PROMISED = re.split(
+    r"\s+",
     "trial_type trial_index time_elapsed rt response stimulus participant_id session_id study "
     "study_version mode language condition network layer recipe iri_id target_id target_label "
     "start_image block trial_id trial_format trial_kind presentation_id attempt repeat_of "
     "reference_index reference n_options options answer_position chose_target timed_out confidence "
     "rt_raw_ms onset_frame_ms input refresh_hz frames_dropped focus_lost side_seed client_seq "
-    "recruiter excluded_by server_received_utc"
-).split()
+    "recruiter excluded_by server_received_utc",
+)
 
 
 def rows(text: str) -> list[dict[str, str]]:
