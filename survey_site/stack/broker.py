@@ -5,6 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from .children import Child, end_stale, wait_ready
 from .errors import StackError
@@ -65,7 +67,7 @@ class BrokerServer:
         return "".join(f"{name} {value}\n" for name, value in settings.items())
 
     def _answers(self) -> bool:
-        with redis.Redis.from_url(self.url, socket_connect_timeout=1) as client:
+        with redis.Redis.from_url(self.url, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
             try:
                 return bool(client.ping())
             except (redis.ConnectionError, redis.TimeoutError):

@@ -15,6 +15,8 @@ from .options import BASE_DIR, StackOptions
 from .ports import LOOPBACK
 
 PING_SECONDS = 1.0
+# Workers need not know of each other: the database says who holds what.
+QUIET = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def iri_worker(options: StackOptions) -> Process:
     words = (
         *("-m", "celery", "-A", "survey_site", "worker", "-I", "workers.tasks", "-l", "INFO"),
         *("-P", "solo", "--prefetch-multiplier", "1", "-Q", "iri.cpu,iri.gpu", "-n", "iri@%h"),
+        *QUIET,
     )
     # It has no children, and what it leaves unfinished is taken up again when its lease ends.
     child = python_child("iri worker", words, options, orphan_signal=signal.SIGKILL, stop_seconds=15.0)
@@ -66,7 +69,7 @@ def iri_worker(options: StackOptions) -> Process:
 def housekeeping_worker(options: StackOptions) -> Process:
     words = (
         *("-m", "celery", "-A", "survey_site", "worker", "-B", "-l", "INFO", "-Q", "housekeeping"),
-        *("-P", "threads", "-c", "1", "-n", "housekeeping@%h"),
+        *("-P", "threads", "-c", "1", "-n", "housekeeping@%h", *QUIET),
         *("-s", str(options.var_dir / "celerybeat-schedule")),
     )
     # Its beat is a process of its own, which only a worker that ends in order takes along.

@@ -86,6 +86,7 @@ class Supervisor:
         )
         self.web = web(options)
         self.workers = [iri_worker(options), housekeeping_worker(options)]
+        self.steps: list[Child] = []
         self.watched: list[Watched] = []
         self.is_stopping = False
         self.is_hurried = False
@@ -101,9 +102,7 @@ class Supervisor:
         self.lock.acquire()
         try:
             self._listen_to_signals()
-            self._start()
-            if companion:
-                companion.start()
+            self._start(companion)
             return self._watch(companion)
         except StopRequested:
             return 0
@@ -122,14 +121,17 @@ class Supervisor:
         self.is_stopping = True
         raise StopRequested
 
-    def _start(self) -> None:
+    def _start(self, companion: Child | None) -> None:
         self._end_what_was_left()
         self._refuse_used_port()
+        static_files = self._begin_step("collectstatic")
         self._start_servers()
-        self._run_step("migrate", "migrate", "--noinput")
+        self._finish_step(self._begin_step("migrate"))
+        if companion:
+            companion.start()
         for worker in self.workers:
             self._start_process(worker)
-        self._run_step("collectstatic", "collectstatic", "--noinput")
+        self._finish_step(static_files)
         self._start_process(self.web)
         self._wait_ready()
         logger.info("IRISurvey runs at %s/admin/", self.options.public_url)
@@ -158,18 +160,20 @@ class Supervisor:
         if self.options.broker_url:
             _refuse_silent_broker(self.options.broker_url)
 
-    def _run_step(self, name: str, *words: str) -> None:
-        """Run one management command to its end; StackError with its last words if it fails."""
-        began = time.monotonic()
-        step = python_child(name, ["manage.py", *words], self.options)
+    def _begin_step(self, command: str) -> Child:
+        """Start a management command that is to end by itself."""
+        step = python_child(command, ["manage.py", command, "--noinput"], self.options)
+        self.steps.append(step)
         step.start()
-        try:
-            wait_until(lambda: not step.is_running(), float("inf"))
-        finally:
-            step.stop()
+        return step
+
+    def _finish_step(self, step: Child) -> None:
+        """Wait for it; StackError with its last words if it failed."""
+        wait_until(lambda: not step.is_running(), float("inf"))
         if reason := step.failure():
-            raise StackError(f"{name} failed ({reason}); {step.log}:\n{step.last_words()}")
-        logger.info("%s done in %.1f s", name, time.monotonic() - began)
+            raise StackError(f"{step.name} failed ({reason}); {step.log}:\n{step.last_words()}")
+        step.end_group()
+        logger.info("%s done", step.name)
 
     def _start_process(self, process: Process) -> None:
         process.child.start()
@@ -209,6 +213,8 @@ class Supervisor:
         self.is_stopping = True
         if self.watched:
             logger.info("Stopping; once more Ctrl-C ends it at once.")
+        for step in self.steps:
+            step.stop()
         if companion:
             companion.stop(seconds=3.0)
         self._stop_together([worker.child for worker in self.workers])
