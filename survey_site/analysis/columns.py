@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, NamedTuple, TypeVar
+from functools import cached_property
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from survey_site.analysis.csv_cells import escape
@@ -14,12 +15,21 @@ Cell = str | int | float | bool | datetime | UUID | None
 Row = TypeVar("Row")
 
 
+FORMATS: dict[str, Callable[[Any], str]] = {
+    "text": lambda text: escape(str(text)),
+    "integer": str,
+    "number": str,
+    "0 or 1": lambda truth: str(int(truth)),
+    "UTC time": lambda time: time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+}
+
+
 @dataclass(frozen=True)
 class Column(Generic[Row]):
     """One column: its name, the type of its cells, what it means, and how a row answers it."""
 
     name: str
-    type: str  # text, integer, number, 0 or 1, UTC time
+    type: str  # one of FORMATS
     description: str
     value: Callable[[Row], Cell]
 
@@ -28,13 +38,7 @@ class Column(Generic[Row]):
         value = self.value(row)
         if value is None:
             return ""
-        if self.type == "text":
-            return escape(str(value))
-        if isinstance(value, bool):
-            return str(int(value))
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return str(value)
+        return FORMATS[self.type](value)
 
 
 class TrialFacts(NamedTuple):
@@ -106,20 +110,20 @@ class ExportRow:
     trial: TrialFacts
     reference: ReferenceFacts
 
-    @property
+    @cached_property
     def options_shown(self) -> list[str]:
         return [self.trial.options[index] for index in self.fields.option_order]
 
-    @property
+    @cached_property
     def chosen_position(self) -> int | None:
         chosen = self.fields.option
         return None if chosen is None else self.options_shown.index(str(chosen))
 
-    @property
+    @cached_property
     def answer_position(self) -> int:
         return self.fields.option_order.index(self.reference.answer)
 
-    @property
+    @cached_property
     def chose_target(self) -> bool | None:
         chosen = self.chosen_position
         return None if chosen is None else chosen == self.answer_position

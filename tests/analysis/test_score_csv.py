@@ -1,12 +1,15 @@
-"""score_csv as a person runs it: a process of its own, with no database to be found."""
+"""score_csv: what it prints, what it refuses, and that it needs no database."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from survey_site.analysis.scoring import ScoredRow, score_conditions
 
@@ -17,17 +20,16 @@ ANSWERS = [
 ]
 
 
-def score_csv(*args: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    environment = {**os.environ, "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nowhere"}
-    return subprocess.run(
-        [sys.executable, "manage.py", "score_csv", *args],
-        cwd=ROOT,
-        env=environment,
-        input=stdin,
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
+def score_csv(*args: str) -> tuple[str, str]:
+    """What the command prints and what it warns of. pytest-django lets no test here reach the database."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    call_command("score_csv", *args, stdout=stdout, stderr=stderr)
+    return stdout.getvalue(), stderr.getvalue()
+
+
+@pytest.fixture
+def standard_input(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    return lambda data: monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
 @pytest.fixture
@@ -39,9 +41,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_json_has_the_promised_keys_first_and_the_figures_of_scoring(file: Path) -> None:
-    result = score_csv(str(file), "--json")
-    assert (result.returncode, result.stderr) == (0, b"")
-    printed = json.loads(result.stdout)
+    stdout, stderr = score_csv(str(file), "--json")
+    assert stderr == ""
+    printed = json.loads(stdout)
     assert [list(condition)[:8] for condition in printed["conditions"]] == 2 * [
         [
             "condition",
@@ -67,25 +69,36 @@ def test_json_has_the_promised_keys_first_and_the_figures_of_scoring(file: Path)
 
 
 def test_a_table_is_printed_by_default(file: Path) -> None:
-    lines = score_csv(str(file)).stdout.decode().splitlines()
+    lines = score_csv(str(file))[0].splitlines()
     assert lines[0].split() == ["condition", "score", "n", "people", "items", "twoway", "bootstrap", "wilson"]
     assert [line.split()[0] for line in lines[1:3]] == ["a", "bb"]
     assert lines[3] == "95% intervals; 60 of 62 rows scored (1 practice or catch, 1 unanswered)."
 
 
-def test_standard_input_is_read(file: Path) -> None:
-    assert score_csv("-", "--json", stdin=file.read_bytes()).stdout == score_csv(str(file), "--json").stdout
+def test_a_process_without_a_database_reads_standard_input(file: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "manage.py", "score_csv", "-", "--json"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nowhere"},
+        input=file.read_bytes(),
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    assert result.stderr == b""
+    assert result.stdout.decode() == score_csv(str(file), "--json")[0]
 
 
-def test_nothing_to_score_is_said() -> None:
-    result = score_csv("-", "--json", stdin=f"{HEADER}\n".encode())
-    assert json.loads(result.stdout)["conditions"] == []
-    assert b"Nothing to score" in result.stderr
+def test_nothing_to_score_is_said(standard_input: Callable[[bytes], None]) -> None:
+    standard_input(f"{HEADER}\n".encode())
+    stdout, stderr = score_csv("-", "--json")
+    assert json.loads(stdout)["conditions"] == []
+    assert "Nothing to score" in stderr
 
 
-def test_mixed_modes_are_said() -> None:
-    result = score_csv("-", stdin=f"{HEADER},mode\np,c,t,main,1,real\nq,c,t,main,0,pilot\n".encode())
-    assert b"The scores mix rows of mode pilot and real." in result.stderr
+def test_mixed_modes_are_said(standard_input: Callable[[bytes], None]) -> None:
+    standard_input(f"{HEADER},mode\np,c,t,main,1,real\nq,c,t,main,0,pilot\n".encode())
+    assert "The scores mix rows of mode pilot and real." in score_csv("-")[1]
 
 
 @pytest.mark.parametrize(
@@ -103,8 +116,7 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: bytes | None, me
     path = tmp_path / "bad.csv"
     if content is not None:
         path.write_bytes(content)
-    result = score_csv(str(path), "--json")
-    assert result.returncode == 1
-    assert result.stdout == b""
-    assert str(path) in result.stderr.decode()
-    assert message in result.stderr.decode()
+    with pytest.raises(CommandError) as error:
+        score_csv(str(path), "--json")
+    assert str(path) in str(error.value)
+    assert message in str(error.value)
