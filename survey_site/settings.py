@@ -80,6 +80,7 @@ IMAGE_MAX_BYTES = env_int("IMAGE_MAX_BYTES", 40_000_000, minimum=1)
 
 # Application --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "survey_site.console",  # before unfold: its admin/index.html is the overview
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -94,7 +95,6 @@ INSTALLED_APPS = [
     "survey_site.studies",
     "survey_site.participation",
     "survey_site.analysis",
-    "survey_site.console",
 ]
 
 MIDDLEWARE = [
@@ -187,8 +187,12 @@ UNFOLD = {
     "SITE_HEADER": "IRISurvey",
     "SITE_SUBHEADER": "Does this network see as people do?",
     "SITE_SYMBOL": "visibility",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "survey_site.console.navigation.favicon"}
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "INDEX_TITLE": "Overview",
     "DASHBOARD_CALLBACK": "survey_site.console.dashboard.dashboard_context",
     "SIDEBAR": {"show_search": True, "navigation": "survey_site.console.navigation.sidebar"},
 }

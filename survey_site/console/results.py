@@ -55,11 +55,9 @@ def session_counts(study: Study, mode: str) -> dict[str, Any]:
 
 def catch_rate(study: Study, mode: str) -> float | None:
     """Share of catch trials answered correctly; None without any."""
-    answers = (
+    counts = (
         Response.objects.of_study(study, mode)
         .filter(presentation__trial__kind=TrialKind.CATCH, option__isnull=False)
-        .with_chose_target()
-        .values_list("chose_target", flat=True)
+        .aggregate(n=Count("pk"), right=Count("pk", filter=Q(option=F("reference__answer"))))
     )
-    chosen = list(answers)
-    return sum(chosen) / len(chosen) if chosen else None
+    return counts["right"] / counts["n"] if counts["n"] else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
@@ -20,9 +20,16 @@ from survey_site.studies.models import Study, StudyStatus
 
 MAX_ENTRIES = 100
 MAX_PAYLOAD = 16_000  # characters of one entry's JSON
-# A duration in milliseconds: a day is more than any trial lasts.
-MS = {"min_value": 0.0, "max_value": 86_400_000.0, "required": False, "allow_null": True}
-COUNT = {"min_value": 0, "max_value": 1_000_000, "required": False, "allow_null": True}
+DAY_MS = 86_400_000.0
+
+
+def milliseconds() -> serializers.FloatField:
+    """A duration or a time since the page began; a day is more than any session lasts."""
+    return serializers.FloatField(min_value=0, max_value=DAY_MS, required=False, allow_null=True)
+
+
+def count() -> serializers.IntegerField:
+    return serializers.IntegerField(min_value=0, max_value=1_000_000, required=False, allow_null=True)
 
 
 class StartInput(serializers.Serializer):
@@ -45,14 +52,14 @@ class AnswerInput(serializers.Serializer):
 class ResponsePayload(serializers.Serializer):
     presentation = serializers.UUIDField()
     answers = AnswerInput(many=True, allow_empty=False)
-    rt = serializers.FloatField(**MS)
-    rt_raw_ms = serializers.FloatField(**MS)
-    onset_frame_ms = serializers.FloatField(**MS)
-    time_elapsed = serializers.FloatField(**MS)
+    rt = milliseconds()
+    rt_raw_ms = milliseconds()
+    onset_frame_ms = milliseconds()
+    time_elapsed = milliseconds()
     refresh_hz = serializers.FloatField(min_value=0, max_value=10_000, required=False, allow_null=True)
-    frames_dropped = serializers.IntegerField(**COUNT)
-    focus_lost = serializers.IntegerField(**COUNT)
-    trial_index = serializers.IntegerField(**COUNT)
+    frames_dropped = count()
+    focus_lost = count()
+    trial_index = count()
     trial_type = serializers.CharField(max_length=60, required=False, allow_blank=True)
     timed_out = serializers.BooleanField(default=False)
     confidence = serializers.IntegerField(min_value=1, max_value=6, required=False, allow_null=True)
@@ -79,7 +86,7 @@ class EntryInput(serializers.Serializer):
 
 
 class LogInput(serializers.Serializer):
-    entries = EntryInput(many=True, allow_empty=False, max_length=MAX_ENTRIES)
+    entries = serializers.ListField(child=EntryInput(), allow_empty=False, max_length=MAX_ENTRIES)
 
 
 class FinishInput(serializers.Serializer):
@@ -152,8 +159,7 @@ class Sessions(APIView):
 
 
 def session_of(request: Request) -> StudySession:
-    session: StudySession = request.user
-    return session
+    return cast(StudySession, request.user)
 
 
 class MySession(APIView):

@@ -44,9 +44,9 @@ def presented_image(request: HttpRequest, presentation: uuid.UUID, place: str, m
 def _image_at(shown: Presentation, place: str) -> StoredImage:
     kind, index = place[0], int(place[1:])
     if kind == "r":
-        row = shown.trial.references.select_related("image").get(index=index)
+        image = shown.trial.references.select_related("image").get(index=index).image
     else:
-        row = shown.trial.options.select_related("image").get(index=shown.option_order[index])
-    if row.image is None:
+        image = shown.trial.options.select_related("image").get(index=shown.option_order[index]).image
+    if image is None:
         raise Http404
-    return row.image
+    return image

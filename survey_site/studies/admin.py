@@ -55,15 +55,16 @@ class StudyAdmin(ModelAdmin):
     prepopulated_fields = {"slug": ["name"]}
     inlines = [ConditionInline, TextInline]
     actions_submit_line = ["open_now", "pause_now", "close_now"]
-    readonly_fields = ["status_label", "links", "trial_counts", "missing"]
+    readonly_fields = ["status_text", "links", "trial_counts", "missing"]
     fieldsets = [
-        (None, {"fields": [("name", "slug"), ("status_label", "links"), ("trial_counts", "missing")]}),
+        (None, {"fields": [("name", "slug"), ("status_text", "links"), ("trial_counts", "missing")]}),
         (
             "Plan",
             {
                 "fields": [
-                    ("trials_per_participant", "n_catch", "break_every"),
-                    ("fixation_ms", "time_limit_ms", "rng_seed"),
+                    ("trials_per_participant", "n_catch"),
+                    ("break_every", "rng_seed"),
+                    ("fixation_ms", "time_limit_ms"),
                 ]
             },
         ),
@@ -98,6 +99,10 @@ class StudyAdmin(ModelAdmin):
     def status_label(self, study: Study) -> tuple[str, str]:
         return study.status, StudyStatus(study.status).label
 
+    @display(description="Status")
+    def status_text(self, study: Study) -> str:
+        return StudyStatus(study.status).label
+
     @display(description="Conditions")
     def condition_count(self, study: Study) -> int:
         return study.conditions.count()
@@ -131,7 +136,9 @@ class StudyAdmin(ModelAdmin):
 
     @display(description="Missing before it can open")
     def missing(self, study: Study) -> SafeString | str:
-        sentences = services.missing_for_opening(study) if study.pk else []
+        if study.pk is None:
+            return "conditions, then IRIs for each of them"
+        sentences = services.missing_for_opening(study)
         if not sentences:
             return "nothing"
         return format_html(

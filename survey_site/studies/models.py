@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 
 from survey_site.access.models import SharedQuerySet
-from survey_site.stimuli.models import IRI, ImageSet, IRIStatus, Layer, Recipe, StoredImage
+from survey_site.stimuli.models import IRI, ImageSet, IRIQuerySet, IRIStatus, Layer, Recipe, StoredImage
 
 
 class StudyStatus(models.TextChoices):
@@ -154,7 +154,7 @@ class Condition(models.Model):
     def chance(self) -> float:
         return 1 / self.n_options
 
-    def iris(self) -> models.QuerySet[IRI]:
+    def iris(self) -> IRIQuerySet:
         """All IRIs that this condition is made of, finished or not."""
         return IRI.objects.filter(
             layer=self.layer,
@@ -163,7 +163,7 @@ class Condition(models.Model):
             job__rng_seed=self.iri_seed,
         )
 
-    def usable_iris(self) -> models.QuerySet[IRI]:
+    def usable_iris(self) -> IRIQuerySet:
         """The finished ones that may be shown."""
         finished = self.iris().filter(status=IRIStatus.DONE)
         return finished if self.include_failed else finished.filter(passed=True)

@@ -327,9 +327,12 @@ def _save_trials(version: StudyVersion, planned: Iterable[design.PlannedTrial]) 
 
 def _image_ids(trials: Iterable[design.PlannedTrial]) -> dict[str, Any]:
     hashes = {
-        place.image
+        image
         for trial in trials
-        for place in (*trial.references, *trial.options)
-        if place.image is not None
+        for image in (
+            *(reference.image for reference in trial.references),
+            *(option.image for option in trial.options),
+        )
+        if image is not None
     }
     return dict(StoredImage.objects.filter(sha256__in=hashes).values_list("sha256", "pk"))

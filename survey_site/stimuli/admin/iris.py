@@ -36,14 +36,16 @@ class IRIAdmin(ReadOnlyModelAdmin):
     fields = [
         "pair",
         "gallery",
-        ("status_label", "passed", "passed_reason"),
-        ("error_percent", "cosine_text", "labels"),
+        ("status", "passed"),
+        "passed_reason",
+        ("error_percent", "cosine_text"),
+        "labels",
         "loss_curve",
         "reason",
         "provenance_text",
     ]
     readonly_fields = [
-        "pair", "gallery", "status_label", "error_percent", "cosine_text", "labels", "loss_curve",
+        "pair", "gallery", "error_percent", "cosine_text", "labels", "loss_curve",
         "provenance_text",
     ]  # fmt: skip
 

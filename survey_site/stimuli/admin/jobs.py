@@ -28,8 +28,9 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
     actions = ["pause", "resume", "cancel", "requeue"]
     fields = [
         "pair",
-        ("recipe", "image_set", "rng_seed"),
-        ("queue", "priority", "paused"),
+        ("recipe", "image_set"),
+        ("rng_seed", "queue"),
+        ("priority", "paused"),
         "progress_bar",
         "errors",
         "gallery",

@@ -71,7 +71,7 @@ class NetworkAdmin(SharedModelAdmin):
     prepopulated_fields = {"slug": ["name"]}
     inlines = [LayerInline]
     fieldsets = [
-        (None, {"fields": ["name", "slug", ("source", "architecture"), ("state_label", "state_reason")]}),
+        (None, {"fields": ["name", "slug", ("source", "architecture"), ("state_text", "state_reason")]}),
         (
             "Weights (exactly one of three)",
             {"fields": ["weights", "pretrained", "random_seed", "num_classes", "weights_sha256"]},
@@ -94,11 +94,11 @@ class NetworkAdmin(SharedModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Network | None = None) -> list[str]:
         """What was built stays as it was built; factors may be corrected."""
-        always = ["state_label", "state_reason", "weights_sha256"]
+        always = ["state_text", "state_reason", "weights_sha256"]
         if obj is None:
             return always
         fixed = [field.name for field in Network._meta.fields if field.name not in (*self.FACTORS, "id")]
-        return [*fixed, "state_label"]
+        return [*fixed, "state_text"]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Network | None = None) -> Any:
         return {} if obj else self.prepopulated_fields
@@ -123,6 +123,10 @@ class NetworkAdmin(SharedModelAdmin):
     @display(description="State", label=STATE_COLOURS, ordering="state")
     def state_label(self, network: Network) -> tuple[str, str]:
         return network.state or NetworkState.PENDING, NetworkState(network.state).label
+
+    @display(description="State")
+    def state_text(self, network: Network) -> str:
+        return NetworkState(network.state).label
 
     @display(description="Layers", ordering="n_layers")
     def layer_count(self, network: Any) -> int:

@@ -6,6 +6,7 @@ import logging
 
 from django.db import transaction
 from django.db.models.functions import Now
+from kombu import Queue as BrokerQueue
 from kombu.exceptions import KombuError, OperationalError
 
 from survey_site.celery import app
@@ -58,7 +59,7 @@ def sweep() -> dict[str, int]:
 def rings_under_way(queue: str) -> int:
     """Messages waiting in the broker's queue, so that a sweep never piles up rings behind busy workers."""
     with app.connection_for_read() as connection:
-        declared = connection.default_channel.queue_declare(queue=queue, passive=False, durable=True)
+        declared = BrokerQueue(queue, durable=True).bind(connection.default_channel).queue_declare()
     return int(declared.message_count)
 
 
