@@ -52,7 +52,7 @@ def web(options: StackOptions) -> Process:
         *("--graceful-timeout", "10", "--no-control-socket"),
     )
     child = python_child("web", words, options, orphan_signal=signal.SIGTERM, stop_seconds=15.0)
-    return Process(child, lambda: _serves(options.port))
+    return Process(child, lambda: serves(options.port))
 
 
 def iri_worker(options: StackOptions) -> Process:
@@ -63,7 +63,7 @@ def iri_worker(options: StackOptions) -> Process:
     )
     # It has no children, and what it leaves unfinished is taken up again when its lease ends.
     child = python_child("iri worker", words, options, orphan_signal=signal.SIGKILL, stop_seconds=15.0)
-    return Process(child, lambda: _answers("iri", options))
+    return Process(child, lambda: answers("iri", options))
 
 
 def housekeeping_worker(options: StackOptions) -> Process:
@@ -74,10 +74,11 @@ def housekeeping_worker(options: StackOptions) -> Process:
     )
     # Its beat is a process of its own, which only a worker that ends in order takes along.
     child = python_child("housekeeping worker", words, options, orphan_signal=signal.SIGTERM)
-    return Process(child, lambda: _answers("housekeeping", options))
+    return Process(child, lambda: answers("housekeeping", options))
 
 
-def _serves(port: int) -> bool:
+def serves(port: int) -> bool:
+    """Whether a web server that works answers on the port."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
     try:
         connection.request("GET", "/admin/login/")
@@ -88,7 +89,8 @@ def _serves(port: int) -> bool:
         connection.close()
 
 
-def _answers(node: str, options: StackOptions) -> bool:
+def answers(node: str, options: StackOptions) -> bool:
+    """Whether the worker of that name on this machine answers; one that computes does not."""
     with Celery(broker=options.broker_address, set_as_current=False) as app:
         try:
             answers = app.control.inspect(timeout=PING_SECONDS).ping() or {}

@@ -25,6 +25,7 @@ from .processes import Process, housekeeping_worker, iri_worker, python_child, w
 logger = logging.getLogger("survey_site.stack")
 
 READY_SECONDS = 120.0
+WORKERS_SECONDS = 30.0
 POLL_SECONDS = 0.3
 LONGEST_BACK_OFF_SECONDS = 30.0
 SETTLED_SECONDS = 60.0  # a process that ran this long starts its back-off anew
@@ -180,7 +181,8 @@ class Supervisor:
         self.watched.append(Watched(process.name, process.child.start, lambda: process.child))
 
     def _wait_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
+        began = time.monotonic()
+        deadline = began + READY_SECONDS
         waiting = self.processes
         while waiting:
             for process in list(waiting):
@@ -192,9 +194,10 @@ class Supervisor:
                 if process.is_ready():
                     waiting.remove(process)
                     logger.info("%s ready", process.name)
-            if waiting and time.monotonic() > deadline:
-                names = ", ".join(process.name for process in waiting)
-                raise StackError(f"not ready after {READY_SECONDS:.0f} s: {names}; see the logs")
+            if self.web in waiting and time.monotonic() > deadline:
+                raise StackError(f"web is not ready after {READY_SECONDS:.0f} s; see {self.web.child.log}")
+            if self.web not in waiting and time.monotonic() > began + WORKERS_SECONDS:
+                return  # they run, and one that took up work at once answers only when it is done
             time.sleep(POLL_SECONDS)
 
     def _watch(self, companion: Child | None) -> int:
