@@ -1,11 +1,12 @@
-"""`python -m survey_site.stack.health web | servers | housekeeping`: exit status 0 if it works, for containers.
+"""`python -m survey_site.stack.health web | servers | housekeeping`: exit status 0 if it works.
 
-An IRI worker runs one task at a time and answers nothing meanwhile, so its check is `servers`: that it reaches
-the database and the broker without which it could do no work.
+For containers. An IRI worker runs one task at a time and answers nothing meanwhile, so its check is `servers`:
+that it reaches the database and the broker without which it could do no work.
 """
 
 import os
 import sys
+from collections.abc import Callable
 
 import psycopg2
 import redis
@@ -27,7 +28,7 @@ def servers_answer() -> bool:
 
 def main(words: list[str]) -> int:
     options = StackOptions.from_environment()
-    checks = {
+    checks: dict[str, Callable[[], bool]] = {
         "web": lambda: serves(options.port),
         "servers": servers_answer,
         "housekeeping": lambda: answers("housekeeping", options),
