@@ -57,11 +57,9 @@ export function consentPage(study: Study, strings: Strings, note: string | null,
 
 export function instructionsPage(study: Study, strings: Strings) {
   const content: Node[] = [richText(study.texts.instructions)];
-  const fine = window.matchMedia("(hover: hover) and (pointer: fine)").matches;
-  const isTouch = !fine || !study.policy.keyboard_shortcuts;
-  if (fine || isTouch) {
-    content.push(element("p", { class: "hint" }, isTouch ? strings.touchHint : strings.keysHint));
-  }
+  const hasMouse = window.matchMedia("(hover: hover) and (pointer: fine)").matches;
+  const hint = hasMouse && study.policy.keyboard_shortcuts ? strings.keysHint : strings.pointerHint;
+  content.push(element("p", { class: "hint" }, hint));
   return page(strings.instructionsTitle, content, { buttons: [strings.continue] });
 }
 

@@ -184,8 +184,10 @@ export class SurveySession {
     for (const presentation of manifest.presentations)
       if (presentation.answered) answered.add(presentation.id);
     const interrupted = new Set(presentationsIn(kept, "event").filter((id) => !answered.has(id)));
-    for (const presentation of interrupted)
+    for (const presentation of interrupted) {
+      if (lastEvent(kept, presentation) !== "trial_started") continue;
       log.append("event", { event: "trial_interrupted", presentation }, true);
+    }
     let steps = remainingSteps(manifest.presentations, answered, interrupted);
     this.#preload(steps, 0);
     log.append("device", deviceFacts(this.#imageSize(manifest), manifest.image_px), true);
@@ -392,4 +394,11 @@ function presentationsIn(entries: readonly StoredEntry[], kind: StoredEntry["kin
   return entries.flatMap(({ kind: found, payload }) =>
     found === kind && typeof payload.presentation === "string" ? [payload.presentation] : [],
   );
+}
+
+function lastEvent(entries: readonly StoredEntry[], presentation: string): unknown {
+  const events = entries.filter(
+    ({ kind, payload }) => kind === "event" && payload.presentation === presentation,
+  );
+  return events.at(-1)?.payload.event;
 }

@@ -5,10 +5,8 @@ export interface Strings {
   direction: "ltr" | "rtl";
   loading: string;
   loadingImages: string;
-  connecting: string;
   offlineRetry: string;
   start: string;
-  starting: string;
   language: string;
   minutes: string;
   consentTitle: string;
@@ -19,7 +17,7 @@ export interface Strings {
   instructionsTitle: string;
   continue: string;
   keysHint: string;
-  touchHint: string;
+  pointerHint: string;
   prompt: string;
   referenceLabel: string;
   leftLabel: string;

@@ -94,13 +94,16 @@ class IriPagePlugin implements JsPsychPlugin<Info> {
           if (row.ariaBusy === "true") return;
           setBusy(row, buttons, true);
           error.textContent = "";
-          const refusal = await onChoice(place);
-          if (refusal === null) {
-            resolve({ response: place, rt: Math.round(event.timeStamp - shown) });
-            return;
+          try {
+            const refusal = await onChoice(place);
+            if (refusal === null) resolve({ response: place, rt: Math.round(event.timeStamp - shown) });
+            else {
+              error.textContent = refusal;
+              setBusy(row, buttons, false);
+            }
+          } catch (fault) {
+            reject(fault);
           }
-          error.textContent = refusal;
-          setBusy(row, buttons, false);
         });
       }
     });

@@ -447,7 +447,8 @@ function onOptionKey(
     event.preventDefault();
     take(option, event);
   };
-  document.addEventListener("keydown", listen, { signal });
+  // Captured, since jsPsych's simulated keys do not bubble.
+  document.addEventListener("keydown", listen, { capture: true, signal });
 }
 
 /** A click made with Enter, Space or an assistive technology names no pointer and counts no clicks. */

@@ -1,0 +1,317 @@
+import "fake-indexeddb/auto";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { LogEntry, Study } from "../src/api";
+import { SurveySession } from "../src/session";
+import { type LogStore, openStore } from "../src/transport/store";
+import { button, furnishBrowser, press, until } from "./browser";
+
+const STUDY: Study = {
+  slug: "demo",
+  title: "Alike?",
+  status: "open",
+  accepting: true,
+  languages: ["en"],
+  minutes: 5,
+  image_px: 96,
+  texts: {
+    welcome: "<p>Hello</p>",
+    consent: "<p>Terms</p>",
+    instructions: "<p>Choose</p>",
+    debrief: "<p>Why</p>",
+    refused: "<p>Bye</p>",
+  },
+  consent_version: "v1",
+  policy: { mobile: "allow", keyboard_shortcuts: true },
+};
+
+/** The survey's API as a script: what it was asked, and what it stored. */
+class Server {
+  state = "none";
+  code: string | null = null;
+  consentVersion = "v1";
+  forget: number[] = [];
+  feedback: string[] = [];
+  readonly log = new Map<number, LogEntry>();
+  readonly calls: string[] = [];
+  readonly bodies: Record<string, unknown>[] = [];
+  constructor(readonly trials: number) {}
+
+  readonly fetch = async (path: string, init: RequestInit): Promise<Response> => {
+    this.calls.push(`${init.method} ${path}`);
+    const body = init.body ? (JSON.parse(String(init.body)) as Record<string, unknown>) : {};
+    this.bodies.push(body);
+    const [status, reply] = this.#reply(path, body);
+    return new Response(JSON.stringify(reply), { status });
+  };
+
+  get responses(): Record<string, unknown>[] {
+    return [...this.log.values()].filter((entry) => entry.kind === "response").map((entry) => entry.payload);
+  }
+
+  get answered(): Set<unknown> {
+    return new Set(this.responses.map((payload) => payload.presentation));
+  }
+
+  #reply(path: string, body: Record<string, unknown>): [number, unknown] {
+    const id = { session_id: "s1", study: "demo" };
+    switch (path) {
+      case "/api/studies/demo/":
+        return [200, { ...STUDY, consent_version: this.consentVersion }];
+      case "/api/sessions/":
+        this.state = "created";
+        return [201, { token: "t1", session_id: "s1", state: "created" }];
+      case "/api/sessions/me/":
+        return [200, { ...id, state: this.state, completion_code: this.code }];
+      case "/api/sessions/me/consent/":
+        if (body.consent_version !== this.consentVersion)
+          return [409, { code: "consent_changed", detail: "" }];
+        this.state = body.agreed ? "consented" : "refused";
+        this.code = body.agreed ? null : "NO-CONSENT";
+        return [200, { state: this.state, completion_code: this.code }];
+      case "/api/sessions/me/manifest/":
+        return [200, { ...id, ...this.#manifest() }];
+      case "/api/sessions/me/log/":
+        return [200, this.#store(body.entries as LogEntry[])];
+      case "/api/sessions/me/finish/":
+        return [200, this.#finish(body.last_seq as number)];
+    }
+    return [404, { code: "not_found", detail: path }];
+  }
+
+  #manifest() {
+    const presentations = Array.from({ length: this.trials }, (_, n) => ({
+      id: `p${n}`,
+      position: n,
+      format: "two_afc",
+      attempt: 1,
+      references: [{ index: 0, image: `/images/r${n}.png` }],
+      options: [
+        { position: 1, image: `/images/b${n}.png`, label: null },
+        { position: 0, image: `/images/a${n}.png`, label: null },
+      ],
+      answered: this.answered.has(`p${n}`),
+      break_before: false,
+      feedback: this.feedback.includes(`p${n}`),
+    }));
+    const settings = { fixation_ms: 0, time_limit_ms: null, image_ms: null };
+    const next_seq = this.log.size + 1;
+    return { state: this.state, study_version: 1, next_seq, image_px: 96, settings, presentations };
+  }
+
+  #store(entries: LogEntry[]) {
+    this.state = "running";
+    for (const entry of entries) this.log.set(entry.seq, entry);
+    const feedback = Object.fromEntries(this.feedback.map((id) => [id, { correct: true }]));
+    return { acknowledged: entries.map((entry) => entry.seq), next_seq: 1, feedback };
+  }
+
+  #finish(lastSeq: number) {
+    for (const seq of this.forget.splice(0)) this.log.delete(seq);
+    const missing_seqs = [];
+    for (let seq = 1; seq <= lastSeq; seq += 1) if (!this.log.has(seq)) missing_seqs.push(seq);
+    const all = Array.from({ length: this.trials }, (_, n) => `p${n}`);
+    const unanswered = all.filter((id) => !this.answered.has(id));
+    if (missing_seqs.length || unanswered.length) return { complete: false, missing_seqs, unanswered };
+    this.state = "finished";
+    this.code = "DONE-1";
+    return { complete: true, completion_code: "DONE-1", redirect_url: null };
+  }
+}
+
+let store: LogStore;
+let stores = 0;
+
+beforeEach(async () => {
+  furnishBrowser();
+  stores += 1;
+  store = await openStore(`walk-${stores}`);
+});
+
+/** Opens the page (again): a new document with the same browser storage. */
+function open(server: Server, study: Study = STUDY, search = ""): void {
+  vi.stubGlobal("fetch", server.fetch);
+  const app = document.createElement("div");
+  document.body.replaceChildren(app);
+  void new SurveySession(app, study, store, search).run();
+}
+
+async function choose(name: string): Promise<void> {
+  (await until(() => button(name))).click();
+}
+
+/** Answers the trial that asks about the n-th reference. */
+async function answer(n: number, key: string): Promise<void> {
+  await until(() => document.querySelector(`[data-phase=shown] img[src="/images/r${n}.png"]`));
+  await until(() => {
+    press(key);
+    return !document.querySelector(`[data-phase=shown] img[src="/images/r${n}.png"]`);
+  });
+}
+
+async function toTrials(): Promise<void> {
+  await choose("Start");
+  await choose("I agree");
+  await choose("Continue");
+}
+
+function code(): Promise<string | null> {
+  return until(() => document.querySelector("[data-testid=completion-code]")).then(
+    (shown) => shown.textContent,
+  );
+}
+
+describe("the walk", () => {
+  it("goes from the welcome to the code, and asks for a session only after the click", async () => {
+    const server = new Server(3);
+    open(server, STUDY, "?PROLIFIC_PID=abc&mode=pilot");
+    await until(() => button("Start"));
+    expect(server.calls).toEqual([]);
+    await toTrials();
+    await answer(0, "f");
+    await answer(1, "j");
+    await answer(2, "1");
+    expect(await code()).toBe("DONE-1");
+    expect(server.bodies[0]).toEqual({
+      study: "demo",
+      mode: "pilot",
+      language: "en",
+      recruitment: { PROLIFIC_PID: "abc" },
+    });
+    expect(server.responses.map((payload) => [payload.presentation, payload.answers])).toEqual([
+      ["p0", [{ reference: 0, option: 0 }]],
+      ["p1", [{ reference: 0, option: 1 }]],
+      ["p2", [{ reference: 0, option: 0 }]],
+    ]);
+    expect(server.responses[0]).toMatchObject({ trial_type: "iri-two-afc", input: "key", timed_out: false });
+  });
+
+  it("shows the options in the manifest's order, not in the list's", async () => {
+    open(new Server(1));
+    await toTrials();
+    await until(() => document.querySelector("[data-phase=shown]"));
+    const sources = [...document.querySelectorAll("button img")].map((image) => image.getAttribute("src"));
+    expect(sources).toEqual(["/images/a0.png", "/images/b0.png"]);
+  });
+
+  it("ends kindly with its own code after a refusal, without asking for images", async () => {
+    const server = new Server(3);
+    open(server);
+    await choose("Start");
+    await choose("I do not agree");
+    expect(await code()).toBe("NO-CONSENT");
+    expect(document.body.textContent).toContain("Bye");
+    expect(server.calls).not.toContain("GET /api/sessions/me/manifest/");
+  });
+
+  it("shows the consent again when its text has changed", async () => {
+    const server = new Server(1);
+    server.consentVersion = "v2";
+    open(server);
+    await choose("Start");
+    await choose("I agree");
+    await until(() => document.body.textContent?.includes("has changed"));
+    await choose("I agree");
+    await until(() => button("Continue"));
+    expect(server.state).toBe("consented");
+  });
+
+  it("shows the verdict on a practice trial", async () => {
+    const server = new Server(1);
+    server.feedback = ["p0"];
+    open(server);
+    await toTrials();
+    await answer(0, "f");
+    await until(() => document.querySelector("h1")?.textContent === "Correct.");
+    await choose("Continue");
+    expect(await code()).toBe("DONE-1");
+  });
+
+  it("says so where the study takes nobody", async () => {
+    const server = new Server(1);
+    open(server, { ...STUDY, accepting: false, status: "closed" });
+    await until(() => document.querySelector("h1")?.textContent === "This study is closed");
+    expect(server.calls).toEqual([]);
+  });
+});
+
+describe("after a reload", () => {
+  it("the walk goes on at the next unanswered trial; the interrupted one comes at the end", async () => {
+    const server = new Server(4);
+    open(server);
+    await toTrials();
+    await answer(0, "f");
+    await until(() => document.querySelector('[data-phase=shown] img[src="/images/r1.png"]'));
+    await until(() => server.answered.has("p0"));
+    open(server);
+    await until(() => document.querySelector("h1")?.textContent === "Welcome back");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    open(server);
+    await choose("Continue");
+    for (const n of [2, 3, 1]) await answer(n, "j");
+    expect(await code()).toBe("DONE-1");
+    expect(server.responses.map((payload) => payload.presentation)).toEqual(["p0", "p2", "p3", "p1"]);
+    expect(server.calls.filter((call) => call === "POST /api/sessions/").length).toBe(1);
+    const events = [...server.log.values()].map((entry) => entry.payload);
+    expect(events.filter((payload) => payload.event === "trial_interrupted")).toEqual([
+      { event: "trial_interrupted", presentation: "p1" },
+    ]);
+  });
+
+  it("a finished session shows its code, and nothing of the answers stays in the browser", async () => {
+    const server = new Server(1);
+    open(server);
+    await toTrials();
+    await answer(0, "f");
+    await code();
+    expect(await store.entries("s1")).toEqual([]);
+    open(server);
+    expect(await code()).toBe("DONE-1");
+  });
+});
+
+describe("an error that trying again cannot mend", () => {
+  it("ends the walk with the server's reason instead of leaving a dead button", async () => {
+    const server = new Server(1);
+    vi.stubGlobal("fetch", async (path: string, init: RequestInit) =>
+      path === "/api/sessions/"
+        ? new Response(JSON.stringify({ code: "study_closed", detail: "" }), { status: 403 })
+        : server.fetch(path, init),
+    );
+    const app = document.createElement("div");
+    document.body.replaceChildren(app);
+    void new SurveySession(app, STUDY, store, "").run();
+    await choose("Start");
+    const alert = await until(() => document.querySelector(".iri-page-error:not(:empty)"));
+    expect(alert.textContent).toContain("does not take new participants");
+    expect(button("Start")?.getAttribute("aria-disabled")).toBe("false");
+  });
+
+  it("of the manifest reaches the caller", async () => {
+    const server = new Server(1);
+    vi.stubGlobal("fetch", async (path: string, init: RequestInit) =>
+      path.endsWith("/manifest/")
+        ? new Response(JSON.stringify({ code: "not_consented", detail: "no" }), { status: 403 })
+        : server.fetch(path, init),
+    );
+    const app = document.createElement("div");
+    document.body.replaceChildren(app);
+    const done = new SurveySession(app, STUDY, store, "").run();
+    const failed = expect(done).rejects.toThrow("not_consented: no");
+    await choose("Start");
+    await choose("I agree");
+    await failed;
+  });
+});
+
+describe("the end", () => {
+  it("waits until the server has everything, sending again what it lacks", async () => {
+    const server = new Server(2);
+    server.forget = [3, 4];
+    open(server);
+    await toTrials();
+    await answer(0, "f");
+    await answer(1, "j");
+    expect(await code()).toBe("DONE-1");
+    expect(server.answered).toEqual(new Set(["p0", "p1"]));
+  });
+});
