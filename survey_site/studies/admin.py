@@ -145,8 +145,22 @@ class StudyAdmin(ModelAdmin):
             "<ul>{}</ul>", format_html_join("", "<li>{}</li>", ((line,) for line in sentences))
         )
 
+    def has_open_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self._is_in(request, object_id, StudyStatus.values)
+
+    def has_pause_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self._is_in(request, object_id, [StudyStatus.OPEN])
+
+    def has_close_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self._is_in(request, object_id, [StudyStatus.OPEN, StudyStatus.PAUSED])
+
+    def _is_in(self, request: HttpRequest, object_id: Any, statuses: list[str]) -> bool:
+        """A button is offered where it makes sense: on a visible study in one of the statuses."""
+        may = self.has_change_permission(request) and object_id is not None
+        return may and self.get_queryset(request).filter(pk=object_id, status__in=statuses).exists()
+
     # These change the study, so they are buttons of the form (POST), not links. They act after saving.
-    @action(description="Save and open", permissions=["change"])
+    @action(description="Save and open", permissions=["open_now"])
     def open_now(self, request: HttpRequest, study: Study) -> None:
         try:
             version = services.open_study(study=study, opened_by=request.user)
@@ -155,12 +169,12 @@ class StudyAdmin(ModelAdmin):
         else:
             messages.success(request, f"Open as version {version.number} ({version.sha256[:8]}).")
 
-    @action(description="Save and pause", permissions=["change"])
+    @action(description="Save and pause", permissions=["pause_now"])
     def pause_now(self, request: HttpRequest, study: Study) -> None:
         services.pause_study(study=study, by=request.user)
         messages.success(request, "Paused: no new sessions; those under way may finish.")
 
-    @action(description="Save and close", permissions=["change"])
+    @action(description="Save and close", permissions=["close_now"])
     def close_now(self, request: HttpRequest, study: Study) -> None:
         services.close_study(study=study, by=request.user)
         messages.success(request, "Closed: no new sessions; those under way may finish.")
