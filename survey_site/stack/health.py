@@ -1,6 +1,6 @@
 """`python -m survey_site.stack.health web | servers | housekeeping`: exit status 0 if it works.
 
-For containers. An IRI worker runs one task at a time and answers nothing meanwhile, so its check is `servers`:
+For containers. An IRI worker runs one task at a time and answers nothing meanwhile; its check is `servers`:
 that it reaches the database and the broker without which it could do no work.
 """
 
