@@ -19,7 +19,9 @@ class LayerNotFound(LayerError):
     """A name that no module of the network has; the message names the nearest valid ones."""
 
 
-class _Reached(Exception):  # noqa: N818 (a signal, not an error)
+class _Reached(Exception):
+    """A signal from inside the forward pass, not an error."""
+
     def __init__(self, output: Any) -> None:
         super().__init__("the layer has run")
         self.output = output
@@ -35,7 +37,7 @@ def find_layer(module: nn.Module, layer: str) -> nn.Module:
 
 
 def respond(module: nn.Module, layer: str, inputs: Tensor) -> Tensor:
-    """The layer's response to normalised images (n, 3, h, w), flattened to (n, d). Nothing after the layer runs.
+    """The layer's response to normalised images (n, 3, h, w), flattened to (n, d). No later layer runs.
 
     Where a layer runs several times in one pass, its first response is taken.
     Raises LayerNotFound for an unknown name; LayerError where the layer doesn't run or gives no tensor of
@@ -46,8 +48,8 @@ def respond(module: nn.Module, layer: str, inputs: Tensor) -> Tensor:
         raise LayerError(_no_tensor(module, layer, output))
     if output.ndim == 0 or output.shape[0] != inputs.shape[0] or not output.is_floating_point():
         raise LayerError(
-            f"layer {layer!r} gives {output.dtype} of shape {tuple(output.shape)} for {inputs.shape[0]} images; "
-            "allowed: floating-point numbers, one row per image"
+            f"layer {layer!r} gives {output.dtype} of shape {tuple(output.shape)}"
+            f" for {inputs.shape[0]} images; allowed: floating-point numbers, one row per image"
         )
     return output.flatten(1)
 

@@ -1,7 +1,7 @@
 """A private copy of a network, made fast for thousands of passes up to one layer.
 
-Parameters are frozen, batch norm is folded into the convolution before it, memory is channels-last. Folding is
-kept only where the copy gives the same response as the original.
+Parameters are frozen, batch norm is folded into the convolution before it, memory is channels-last.
+Folding is kept only where the copy gives the same response as the original.
 """
 
 from __future__ import annotations
@@ -28,11 +28,19 @@ def prepare(module: nn.Module, layer: str, probe: Tensor, device: str | torch.de
     """
     plain = copy.deepcopy(module).eval().requires_grad_(False).to(device)
     expected = _response(plain, layer, probe.to(device))
-    folded = _folded(plain, layer, probe.to(device)).to(memory_format=torch.channels_last)
+    folded = _channels_last(_folded(plain, layer, probe.to(device)))
     found = _response(folded, layer, probe.to(device))
     if torch.dist(found, expected) <= _TOLERANCE * expected.norm():
         return folded
-    return plain.to(memory_format=torch.channels_last)
+    return _channels_last(plain)
+
+
+def _channels_last(module: nn.Module) -> nn.Module:
+    """In place; `Module.to` can do it, which its type stubs don't know."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
 
 
 @torch.no_grad()
@@ -60,8 +68,8 @@ def _fused(conv: nn.Conv2d, norm: Any) -> tuple[nn.Parameter, nn.Parameter]:
 def _pairs(module: nn.Module, layer: str, probe: Tensor) -> list[tuple[str, str]]:
     """Names of convolutions and the batch norms that take their output, found by running the network.
 
-    By execution rather than by structure, since many networks call them from code. Both run once, and the layer
-    itself is not the convolution, whose response folding would change.
+    By execution rather than by structure, since many networks call them from code. Both run once, and
+    the layer itself is not the convolution, whose response folding would change.
     """
     names = {child: name for name, child in module.named_modules()}
     made_by: dict[int, tuple[str, Tensor]] = {}  # the tensor is held, so that its id isn't used again
@@ -83,4 +91,4 @@ def _pairs(module: nn.Module, layer: str, probe: Tensor) -> list[tuple[str, str]
     finally:
         for handle in handles:
             handle.remove()
-    return [pair for pair in pairs if runs[pair[0]] == runs[pair[1]] == 1 and not layer == pair[0]]
+    return [pair for pair in pairs if runs[pair[0]] == runs[pair[1]] == 1 and layer != pair[0]]

@@ -49,8 +49,8 @@ class NetworkSpec:
 
     `weights`: a local file (see weights.load_weights). `pretrained`: the weights that the source's own Python
     package carries. `random_seed`: the initialisation drawn from this seed, untrained.
-    `mean`, `std` (per channel, for images in [0, 1]) and `input_size` (pixels, what it was trained at) are the
-    source's own where None.
+    `mean`, `std` (per channel, for images in [0, 1]) and `input_size` (pixels, what it was trained at) are
+    the source's own where None.
     """
 
     source: str
@@ -201,7 +201,7 @@ def _timm() -> Any:
 def _seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
     """The module as its library initialises it from this seed; the global generators are put back after."""
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return make()
 
 

@@ -8,8 +8,8 @@ from workers.iri.recipe import Recipe
 def relative_error(response: Tensor, target_response: Tensor) -> Tensor:
     """||g(x) - g(x_t)||_2 / ||g(x_t)||_2 for each image: L_rep of Nanda et al. (AAAI 2023).
 
-    `response`, `target_response`: (n, d). Returns (n,), 0 for a perfect match; infinite or NaN where the target's
-    response is zero.
+    `response`, `target_response`: (n, d). Returns (n,), 0 for a perfect match; infinite or NaN where
+    the target's response is zero.
 
     >>> relative_error(torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 4.0]]))
     tensor([1.2500])

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from workers.iri.recipe import Optimizer, Recipe
 
-_ADAM_BETAS, _ADAM_EPSILON = (0.9, 0.999), 1e-8
+# A second moment of 0.99 forgets the steep start sooner than the usual 0.999 and ended lower in every trial.
+_ADAM_BETAS, _ADAM_EPSILON = (0.9, 0.99), 1e-8
 _NORM_EPSILON = 1e-10
 
 

@@ -1,4 +1,4 @@
-"""What made an image: versions, device, threads. Stored beside every IRI (METHOD: only then can it be repeated)."""
+"""What made an image: versions, device, threads. Stored beside every IRI."""
 
 import platform
 import tomllib

@@ -1,7 +1,7 @@
 """Start images x_0: drawn from the image's own generator, then clamped and rounded to 8 bits.
 
-What is shown to people is exactly what the descent left from (the released code of Nanda et al. optimised from
-unclamped noise and showed it clamped).
+What is shown to people is exactly what the descent left from (the released code of Nanda et al. optimised
+from unclamped noise and showed it clamped).
 """
 
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from workers.iri.recipe import Start
 def make_start(start: Start, size: int, seed: int) -> Tensor:
     """One start image (3, size, size) in [0, 1], of 8-bit values.
 
-    `seed`: whole number from 0 to 2**63 - 1. The same rule, size and seed give the same image, whatever else was
-    drawn before; no global random state is touched.
+    `seed`: whole number from 0 to 2**63 - 1. The same rule, size and seed give the same image, whatever else
+    was drawn before; no global random state is touched.
     """
     generator = torch.Generator().manual_seed(seed)
     return quantize(_RULES[start.rule]((3, size, size), generator))

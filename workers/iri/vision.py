@@ -40,7 +40,7 @@ def _forget_half_imported() -> None:
 
 
 def _declare_operators() -> None:
-    library = torch.library.Library("torchvision", "DEF")
+    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for schema in _SCHEMAS:
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     _declared.append(library)

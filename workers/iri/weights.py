@@ -27,7 +27,8 @@ class WeightsError(ValueError):
 def load_weights(module: nn.Module, path: Path) -> None:
     """Fill a network from a safetensors file or a torch file of plain tensors; every key must fit.
 
-    Understood layouts: a plain state dict, one under "state_dict", and keys with `module.` or `model.` in front.
+    Understood layouts: a plain state dict, one under "state_dict", and keys with `module.` or `model.`
+    in front.
     Raises WeightsError naming the keys that are missing, unexpected or of another shape, or why the file was
     refused: a pickle that would run code is never loaded.
     """
