@@ -14,6 +14,8 @@ export interface Study {
   status: "draft" | "open" | "paused" | "closed";
   accepting: boolean;
   languages: string[];
+  /** The one in which `texts` are. */
+  language: string;
   minutes: number;
   /** Edge of every image of the study, in image pixels. */
   image_px: number;
@@ -162,8 +164,10 @@ function apiError(status: number, text: string): ApiError {
   }
 }
 
-export function getStudy(slug: string): Promise<Study> {
-  return request("GET", `/api/studies/${encodeURIComponent(slug)}/`);
+/** The study with its texts in `language`, or in the server's first choice. */
+export function getStudy(slug: string, language?: string): Promise<Study> {
+  const query = language ? `?language=${encodeURIComponent(language)}` : "";
+  return request("GET", `/api/studies/${encodeURIComponent(slug)}/${query}`);
 }
 
 export function createSession(body: {

@@ -1,6 +1,7 @@
-import { ApiError, getStudy, isTemporary } from "./api";
+import { ApiError, getStudy, isTemporary, type Study } from "./api";
 import { element } from "./html";
-import { stringsFor } from "./i18n";
+import { chooseLanguage, stringsFor } from "./i18n";
+import { readLink } from "./link";
 import { SurveySession } from "./session";
 import "./styles.css";
 import { persist } from "./transport/backoff";
@@ -12,7 +13,7 @@ async function main(app: HTMLElement): Promise<void> {
   try {
     showMessage(app, strings.loading);
     const study = await persist(
-      () => getStudy(slug),
+      () => loadStudy(slug),
       isTemporary,
       () => showMessage(app, strings.offlineRetry),
     );
@@ -25,6 +26,14 @@ async function main(app: HTMLElement): Promise<void> {
       showMessage(app, strings.errorText, strings.errorTitle, error);
     }
   }
+}
+
+/** In the language that the address asks for, else in one that the browser prefers. */
+async function loadStudy(slug: string): Promise<Study> {
+  const study = await getStudy(slug);
+  const requested = readLink(window.location.search).language;
+  const language = chooseLanguage(study.languages, requested, navigator.languages);
+  return language === study.language ? study : getStudy(slug, language);
 }
 
 function showMessage(app: HTMLElement, text: string, title?: string, error?: unknown): void {

@@ -14,7 +14,7 @@ import {
 import { deviceFacts, isSmallTouchDevice } from "./device";
 import { downloadButton } from "./download";
 import { element } from "./html";
-import { chooseLanguage, fill, stringsFor } from "./i18n";
+import { fill, stringsFor } from "./i18n";
 import type { Strings } from "./i18n/strings";
 import { currentViewport, imageSize } from "./layout";
 import { readLink, type SurveyLink, sessionKey } from "./link";
@@ -56,7 +56,7 @@ export class SurveySession {
   ) {
     this.#link = readLink(search);
     this.#key = sessionKey(study.slug, this.#link);
-    this.#language = chooseLanguage(study.languages, this.#link.language, navigator.languages);
+    this.#language = study.language;
     this.#strings = stringsFor(this.#language);
     document.documentElement.lang = this.#language;
     document.documentElement.dir = this.#strings.direction;

@@ -11,6 +11,7 @@ const STUDY: Study = {
   status: "open",
   accepting: true,
   languages: ["en"],
+  language: "en",
   minutes: 5,
   image_px: 96,
   texts: {
