@@ -120,6 +120,7 @@ def open_study(planned: DemoStudy, jobs: list[IRIJob]) -> Study:
     )
     if study.status == StudyStatus.DRAFT:
         studies.open_study(study=study)
+        study.refresh_from_db()
     return study
 
 
