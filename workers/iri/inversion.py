@@ -76,12 +76,14 @@ def invert(
     L(x) = ||g(norm(x)) - g(norm(x_t))||_2 / ||g(norm(x_t))||_2, g being the layer's flattened response.
     Images don't influence one another; the iterate of least error is kept (or the last, as the recipe says).
 
-    `layer`: the name of any module that runs in a forward pass. `targets`: (n, 3, s, s) in [0, 1], s being the
-    recipe's image_size. `seeds`: one whole number per target, from 0 to 2**63 - 1. `on_progress` and
-    `should_stop` are called about once a second. On the CPU the same call with the same number of threads gives
-    the same images, bit for bit.
+    `layer`: the name of any module that runs in a forward pass.
+    `targets`: (n, 3, s, s) in [0, 1], s being the recipe's image_size.
+    `seeds`: one whole number per target, from 0 to 2**63 - 1.
+    `on_progress` and `should_stop` are called about once a second.
+    On the CPU the same call with the same number of threads gives the same images, bit for bit.
 
-    Raises InversionError, LayerNotFound or LayerError for what can't be used, InversionStopped when told to stop.
+    Raises InversionError, LayerNotFound or LayerError for what can't be used, InversionStopped when told to
+    stop.
 
     >>> network = build(NetworkSpec("package", "efficientnet_lite0", pretrained=True))
     >>> found = invert(network, "_avg_pooling", targets, preset("reg_free"), seeds=range(len(targets)))

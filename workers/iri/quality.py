@@ -59,8 +59,8 @@ def measure(
 ) -> list[Quality]:
     """How well a layer's response to each image matches that to its target.
 
-    `images`, `targets`: (n, 3, h, w) in [0, 1], decoded from their files (images.from_png), so that the figures
-    are those of what is shown. `passing`: the recipe's thresholds, Passing() where None.
+    `images`, `targets`: (n, 3, h, w) in [0, 1], decoded from their files (images.from_png), so that the
+    figures are those of what is shown. `passing`: the recipe's thresholds, Passing() where None.
     Raises LayerNotFound or LayerError as extractor.respond does.
     """
     response, logits = respond_with_logits(network.module, layer, network.normalize(images))

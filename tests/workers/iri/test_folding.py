@@ -1,0 +1,45 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.workers.iri.tiny import conv_net, photographs
+from workers.iri.extractor import respond
+from workers.iri.folding import prepare
+
+
+@pytest.mark.parametrize("layer", ["conv1", "norm1", "conv2", "norm2", "pool", "head"])
+def test_the_prepared_copy_responds_as_the_network_does(layer: str) -> None:
+    net, images = conv_net(), photographs(3)
+    prepared = prepare(net, layer, images, "cpu")
+    assert torch.allclose(respond(prepared, layer, images), respond(net, layer, images), atol=1e-5)
+
+
+def test_batch_norm_before_the_layer_is_folded_and_the_network_itself_is_not_touched() -> None:
+    net = conv_net()
+    prepared = prepare(net, "pool", photographs(1), "cpu")
+    assert isinstance(prepared.norm1, nn.Identity)
+    assert isinstance(prepared.norm2, nn.Identity)
+    assert isinstance(net.norm1, nn.BatchNorm2d)
+
+
+def test_a_convolution_that_is_the_layer_keeps_its_own_response() -> None:
+    assert isinstance(prepare(conv_net(), "conv2", photographs(1), "cpu").norm2, nn.BatchNorm2d)
+
+
+def test_folding_is_dropped_where_it_changes_the_response() -> None:
+    class Forked(nn.Module):
+        """The convolution's output is used beside its batch norm, so that folding would be wrong."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            net = conv_net()
+            self.conv, self.norm, self.flat = net.conv1, net.norm1, nn.Flatten()
+
+        def forward(self, images: Tensor) -> Tensor:
+            features = self.conv(images)
+            return self.flat(features + self.norm(features))
+
+    net, images = Forked().eval(), photographs(2)
+    prepared = prepare(net, "flat", images, "cpu")
+    assert isinstance(prepared.norm, nn.BatchNorm2d)
+    assert torch.allclose(respond(prepared, "flat", images), respond(net, "flat", images), atol=1e-5)

@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.workers.iri.tiny import ChannelMeans, built
+from workers.iri.networks import NetworkError, NetworkSpec, architectures, build
+
+
+def test_torchvision_s_classification_networks_are_known_by_name() -> None:
+    names = architectures("torchvision")
+    assert len(names) == 80
+    assert {"resnet18", "vgg16", "vit_b_16", "densenet121"} <= set(names)
+    assert architectures("package") == ["efficientnet_lite0"]
+    assert "vit_tiny_patch16_224" in architectures("timm")
+
+
+def test_an_unknown_name_or_source_is_refused() -> None:
+    with pytest.raises(NetworkError, match="torchvision has no architecture 'resnet19'; nearest: resnet18"):
+        build(NetworkSpec("torchvision", "resnet19", random_seed=0))
+    with pytest.raises(NetworkError, match="source is 'hub'; allowed: torchvision, timm, package"):
+        NetworkSpec("hub", "resnet18", random_seed=0)
+    with pytest.raises(NetworkError, match="source is 'hub'; allowed"):
+        architectures("hub")
+
+
+def test_weights_come_from_exactly_one_place() -> None:
+    with pytest.raises(
+        NetworkError, match="0 origins of its weights; allowed: exactly one of weights, pretr"
+    ):
+        NetworkSpec("torchvision", "resnet18")
+    with pytest.raises(NetworkError, match="2 origins"):
+        NetworkSpec("torchvision", "resnet18", weights=Path("w.pt"), random_seed=1)
+    with pytest.raises(
+        NetworkError, match="pretrained weights of torchvision would be downloaded; allowed: a w"
+    ):
+        NetworkSpec("torchvision", "resnet18", pretrained=True)
+
+
+def test_images_are_normalised_per_channel() -> None:
+    network = build(NetworkSpec("torchvision", "squeezenet1_1", random_seed=0, num_classes=2))
+    assert (network.mean, network.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    normal = network.normalize(torch.full((1, 3, 1, 1), 0.485))
+    assert normal.flatten().tolist() == pytest.approx([0.0, (0.485 - 0.456) / 0.224, (0.485 - 0.406) / 0.225])
+
+
+def test_a_spec_can_name_its_own_normalisation_and_size() -> None:
+    spec = NetworkSpec(
+        "torchvision",
+        "squeezenet1_1",
+        random_seed=0,
+        num_classes=2,
+        mean=(0.5, 0.5, 0.5),
+        std=(1.0, 1.0, 1.0),
+        input_size=32,
+    )
+    network = build(spec)
+    assert (network.mean, network.std, network.input_size) == ((0.5,) * 3, (1.0,) * 3, 32)
+
+
+def test_an_untrained_twin_is_known_by_its_seed_and_touches_no_global_random_state() -> None:
+    before = torch.get_rng_state()
+    one, again, other = (
+        build(NetworkSpec("torchvision", "squeezenet1_1", random_seed=seed, num_classes=3))
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+    assert one.weights_sha256 == again.weights_sha256 != other.weights_sha256
+    assert one.labels is None
+    assert one.provenance["random_seed"] == 1
+
+
+def test_networks_come_in_evaluation_mode_and_frozen() -> None:
+    module = build(NetworkSpec("torchvision", "squeezenet1_1", random_seed=0, num_classes=2)).module
+    assert not module.training
+    assert not any(parameter.requires_grad for parameter in module.parameters())
+
+
+def test_a_weights_file_makes_the_same_network(tmp_path: Path) -> None:
+    twin = build(NetworkSpec("torchvision", "squeezenet1_1", random_seed=4, num_classes=1000))
+    save_file(twin.module.state_dict(), tmp_path / "twin.safetensors")
+    loaded = build(NetworkSpec("torchvision", "squeezenet1_1", weights=tmp_path / "twin.safetensors"))
+    assert loaded.weights_sha256 == twin.weights_sha256
+    assert loaded.provenance["weights_file"] == "twin.safetensors"
+    assert loaded.labels is not None
+    assert loaded.labels[285] == "Egyptian cat"
+
+
+def test_normalisation_of_a_hand_made_network() -> None:
+    assert built(ChannelMeans()).normalize(torch.ones(1, 3, 2, 2)).eq(1).all()

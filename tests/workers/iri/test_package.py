@@ -1,0 +1,27 @@
+import subprocess
+import sys
+
+import pytest
+
+import workers.iri
+
+
+def test_the_public_names_are_found_on_first_use() -> None:
+    names = ("Recipe", "RecipeError", "preset", "NetworkSpec", "BuiltNetwork", "build", "list_layers")
+    for name in (*names, "invert", "Inversion", "Progress", "measure"):
+        assert callable(getattr(workers.iri, name))
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"'workers.iri' has no attribute 'inverted'"):
+        _ = workers.iri.inverted
+
+
+def test_importing_the_package_loads_neither_torch_nor_django() -> None:
+    code = "import sys, workers.iri; sys.exit(bool({'torch', 'django'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_library_needs_no_django() -> None:
+    code = "import sys; from workers.iri import invert, measure; sys.exit('django' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

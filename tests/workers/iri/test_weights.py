@@ -1,0 +1,128 @@
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tests.workers.iri.tiny import ChannelMeans, conv_net
+from workers.iri.networks import NetworkSpec, build
+from workers.iri.weights import WeightsError, load_weights, state_sha256
+
+
+def prefixed(prefix: str) -> Callable[[dict[str, Tensor]], Any]:
+    return lambda state: {prefix + key: value for key, value in state.items()}
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda state: state,
+        lambda state: {"state_dict": state, "epoch": 3},
+        prefixed("module."),
+        prefixed("model."),
+        prefixed("module.model."),
+        lambda state: {"state_dict": prefixed("model.")(state)},
+        lambda state: {key: value for key, value in state.items() if "num_batches" not in key},
+    ],
+    ids=["plain", "state_dict", "module", "model", "module.model", "lightning", "without counters"],
+)
+def test_the_layouts_that_researchers_have_are_understood(layout: Any, tmp_path: Path) -> None:
+    trained = conv_net()
+    torch.save(layout(trained.state_dict()), tmp_path / "net.pt")
+    fresh = type(trained)()
+    load_weights(fresh, tmp_path / "net.pt")
+    assert state_sha256(fresh) == state_sha256(trained)
+
+
+def test_safetensors_are_read(tmp_path: Path) -> None:
+    trained = conv_net()
+    save_file(trained.state_dict(), tmp_path / "net.safetensors")
+    fresh = type(trained)()
+    load_weights(fresh, tmp_path / "net.safetensors")
+    assert state_sha256(fresh) == state_sha256(trained)
+
+
+def test_torchvision_s_old_names_of_densenet_are_understood(tmp_path: Path) -> None:
+    twin = build(NetworkSpec("torchvision", "densenet121", random_seed=0, num_classes=2))
+    old = {
+        key.replace("norm1", "norm.1").replace("conv2", "conv.2") if "denselayer" in key else key: value
+        for key, value in twin.module.state_dict().items()
+    }
+    torch.save(old, tmp_path / "old.pth")
+    spec = NetworkSpec("torchvision", "densenet121", weights=tmp_path / "old.pth", num_classes=2)
+    assert build(spec).weights_sha256 == twin.weights_sha256
+
+
+def test_a_file_that_does_not_fit_names_the_keys(tmp_path: Path) -> None:
+    state = ChannelMeans().state_dict()
+    state["extra.weight"] = state.pop("head.weight")
+    state["head.bias"] = torch.zeros(7)
+    torch.save(state, tmp_path / "other.pt")
+    with pytest.raises(WeightsError) as caught:
+        load_weights(ChannelMeans(), tmp_path / "other.pt")
+    assert str(caught.value) == (
+        "other.pt does not fit: 1 missing (head.weight); 1 unexpected (extra.weight); "
+        "1 of another shape (head.bias (7,), expected (2,))"
+    )
+
+
+def test_only_the_first_few_keys_are_shown_and_all_are_counted(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1)}, tmp_path / "other.pt")
+    with pytest.raises(WeightsError, match=r"13 missing \(conv1.weight, norm1.weight, norm1.bias, …\)"):
+        load_weights(conv_net(), tmp_path / "other.pt")
+
+
+class Payload:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return Path.touch, (self.path,)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda payload, path: path.write_bytes(pickle.dumps(payload))])
+def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(write: Any, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    write({"state_dict": Payload(ran)}, tmp_path / "evil.pt")
+    with pytest.raises(
+        WeightsError, match=r"evil.pt is refused: it isn't a plain file of tensors, and loading it"
+    ):
+        load_weights(ChannelMeans(), tmp_path / "evil.pt")
+    assert not ran.exists()
+
+
+def test_a_whole_pickled_network_is_refused(tmp_path: Path) -> None:
+    torch.save(ChannelMeans(), tmp_path / "whole.pt")
+    with pytest.raises(WeightsError, match=r"whole.pt is refused.*Save the state dict alone"):
+        load_weights(ChannelMeans(), tmp_path / "whole.pt")
+
+
+@pytest.mark.parametrize("name", ["junk.pt", "junk.safetensors"])
+def test_a_file_that_holds_no_weights_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"not weights at all")
+    with pytest.raises(WeightsError, match=name):
+        load_weights(ChannelMeans(), tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {}, {"epoch": 3}, torch.zeros(2)])
+def test_tensors_without_names_are_refused(content: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "odd.pt")
+    with pytest.raises(WeightsError, match=r"odd.pt holds no state dict; allowed: names with tensors"):
+        load_weights(ChannelMeans(), tmp_path / "odd.pt")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"there is no weights file .*gone.pt"):
+        load_weights(ChannelMeans(), tmp_path / "gone.pt")
+
+
+def test_the_hash_follows_content_alone() -> None:
+    one, other = conv_net(), conv_net()
+    other.norm1.num_batches_tracked.add_(7)  # type: ignore[union-attr]
+    assert state_sha256(one) == state_sha256(other)
+    other.head.bias.data[0] += 1
+    assert state_sha256(one) != state_sha256(other)
