@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from survey_site.stimuli import services
 
@@ -45,7 +45,7 @@ class LeaseKeeper:
                 except services.LeaseLost:
                     self._lost.set()
                     return
-                except DatabaseError:
+                except Error:  # InterfaceError, of a connection that broke, is no DatabaseError
                     connection.close()
         finally:
             connection.close()

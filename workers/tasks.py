@@ -85,13 +85,17 @@ def _memory() -> int:
 @shared_task(name="workers.inspect_network")
 def inspect_network(network_id: int) -> None:
     """Build the network, list its layers, and report them or the reason why it cannot be built."""
-    network = Network.objects.get(pk=network_id)
+    network = Network.objects.filter(pk=network_id).first()
+    if network is None:  # deleted while the message waited
+        return
     try:
         built = build(spec_of(network))
         layers = list_layers(built, network.input_size or built.input_size)
-    except (ValueError, RuntimeError, OSError) as error:  # the library's refusals, and torch's of odd sizes
-        logger.warning("network %s cannot be built: %s", network.slug, error)
-        services.fail_inspection(network_id=network_id, reason=str(error))
+    except (
+        Exception
+    ) as error:  # whatever torch and the networks' own code raise, somebody waits for the reason
+        logger.exception("network %s cannot be built", network.slug)
+        services.fail_inspection(network_id=network_id, reason=str(error) or type(error).__name__)
         return
     services.record_inspection(
         network_id=network_id,
@@ -152,11 +156,19 @@ def make_iris(self: Any, queue: str) -> None:
         return
     logger.info("%s: attempt %s", lease.chunk, lease.chunk.attempts)
     try:
-        with LeaseKeeper(lease) as keeper:
-            make_chunk(lease, keeper)
+        _attempt(lease)
     except services.LeaseLost as lost:
         logger.warning("%s", lost)
-    except InversionStopped:
+
+
+def _attempt(lease: services.ChunkLease) -> None:
+    """Make the chunk's IRIs, or note why not. Raises LeaseLost when the chunk is not ours to write to."""
+    try:
+        with LeaseKeeper(lease) as keeper:
+            make_chunk(lease, keeper)
+    except services.LeaseLost:
+        raise
+    except InversionStopped:  # shutting down, or the lease is lost
         services.release_chunk(lease=lease)
     except (ValueError, LookupError) as refusal:  # what no other attempt would change
         logger.exception("%s failed", lease.chunk)

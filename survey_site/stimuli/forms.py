@@ -29,8 +29,10 @@ class QueuePairsForm(forms.Form):
     image_size = whole_number("Image size", "Pixels a side; empty: the recipe's own.", required=False)
     steps = whole_number("Steps", "Empty: the recipe's own.", required=False)
     image_set = forms.ModelChoiceField(ImageSet.objects.all(), widget=UnfoldAdminSelectWidget)
-    rng_seed = whole_number("RNG seed", "The start images follow from it.", initial=0)
-    priority = whole_number("Priority", "Higher goes first.", initial=0)
+    rng_seed = whole_number(
+        "RNG seed", "The start images follow from it.", initial=0, min_value=0, max_value=2**63 - 1
+    )
+    priority = whole_number("Priority", "Higher goes first.", initial=0, min_value=-1000, max_value=1000)
     queue = forms.ChoiceField(
         label="Workers", choices=Queue.choices, initial=Queue.CPU, widget=UnfoldAdminSelectWidget
     )

@@ -30,6 +30,6 @@ def admin_image(request: HttpRequest, image_id: uuid.UUID) -> FileResponse:
 def progress(request: HttpRequest) -> HttpResponseBase:
     """?jobs=1,2,3 -> {"jobs": [{"job", "total", "done", "done_share", "status", "text", ...}]}"""
     wanted = request.GET.get("jobs", "").split(",")[:MOST_JOBS]
-    if not all(job.isdecimal() for job in wanted):
+    if not all(job.isdecimal() and len(job) < 19 for job in wanted):  # fits a 64-bit id
         return HttpResponseBadRequest("jobs must be whole numbers joined by commas")
     return JsonResponse({"jobs": job_progress(map(int, wanted))})

@@ -67,24 +67,27 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
         iris = job.iris.with_images().order_by("target__name")
         return render_to_string("stimuli/gallery.html", {"iris": iris})
 
-    @admin.action(description="Pause")
+    def has_steer_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("stimuli.change_irijob")
+
+    @admin.action(description="Pause", permissions=["steer"])
     def pause(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
         messages.success(request, f"{jobs.update(paused=True)} jobs paused; chunks under way are finished.")
 
-    @admin.action(description="Resume")
+    @admin.action(description="Resume", permissions=["steer"])
     def resume(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
         count = jobs.update(paused=False)
         for job in jobs:
             services.ring(job.queue)
         messages.success(request, f"{count} jobs resumed.")
 
-    @admin.action(description="Cancel")
+    @admin.action(description="Cancel", permissions=["steer"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
         for job in jobs:
             services.cancel_job(job=job)
         messages.success(request, f"{len(jobs)} jobs cancelled.")
 
-    @admin.action(description="Queue again what failed or was cancelled")
+    @admin.action(description="Queue again what failed or was cancelled", permissions=["steer"])
     def requeue(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
         for job in jobs.select_related("layer__network", "recipe", "image_set"):
             services.queue_pairs(

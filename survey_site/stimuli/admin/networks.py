@@ -145,7 +145,10 @@ class LayerAdmin(ReadOnlyModelAdmin):
     def shape(self, layer: Layer) -> str:
         return " × ".join(map(str, layer.output_shape))
 
-    @admin.action(description="Queue IRIs of the selected (network, layer) pairs")
+    def has_queue_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("stimuli.add_irijob")
+
+    @admin.action(description="Queue IRIs of the selected (network, layer) pairs", permissions=["queue"])
     def queue_pairs(self, request: HttpRequest, layers: QuerySet[Layer]) -> HttpResponse | None:
         """Ask for recipe and image set on a page of its own, then queue."""
         form = QueuePairsForm(request.POST if "queue_now" in request.POST else None)

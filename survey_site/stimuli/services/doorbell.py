@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
 from kombu import Queue as BrokerQueue
-from kombu.exceptions import KombuError, OperationalError
+from kombu.exceptions import KombuError
+from redis import RedisError
 
 from survey_site.celery import app
 from survey_site.stimuli.models import IRI, ChunkStatus, IRIChunk, IRIStatus, Network, NetworkState, Queue
@@ -16,11 +18,18 @@ logger = logging.getLogger(__name__)
 
 MAKE_IRIS = "workers.make_iris"
 INSPECT_NETWORK = "workers.inspect_network"
+# A person waits while a ring is sent, so a broker that is away is waited for a few seconds at most.
+BRIEFLY = {"socket_connect_timeout": 2, "socket_timeout": 2, "max_retries": 1, "interval_start": 0.2}
 
 
 def ring(queue: str, *, times: int = 1) -> None:
-    """After commit, tell the workers of `queue` that there is work. A lost ring is repeated by the sweep."""
-    transaction.on_commit(lambda: _send(MAKE_IRIS, {"queue": queue}, queue, times))
+    """After commit, tell the workers of `queue` `times` times that there is work.
+
+    A lost ring is repeated by the sweep. Ring once for many chunks: a broker that is away is then waited
+    for once.
+    """
+    if times > 0:
+        transaction.on_commit(lambda: _send(MAKE_IRIS, {"queue": queue}, queue, times))
 
 
 def ring_for_inspection(network: Network, queue: str = Queue.CPU) -> None:
@@ -30,9 +39,10 @@ def ring_for_inspection(network: Network, queue: str = Queue.CPU) -> None:
 
 def _send(task: str, kwargs: dict[str, object], queue: str, times: int) -> None:
     try:
-        for _ in range(times):
-            app.send_task(task, kwargs=kwargs, queue=queue)
-    except (OperationalError, KombuError, OSError) as error:
+        with app.connection_for_write(transport_options=BRIEFLY) as connection:
+            for _ in range(times):
+                app.send_task(task, kwargs=kwargs, queue=queue, connection=connection)
+    except (KombuError, RedisError, OSError) as error:
         logger.warning("The broker did not take %s for %s; the sweep will ring again: %s", task, queue, error)
 
 
@@ -59,7 +69,7 @@ def sweep() -> dict[str, int]:
 def rings_under_way(queue: str) -> int:
     """Messages waiting in the broker's queue, so that a sweep never piles up rings behind busy workers."""
     with app.connection_for_read() as connection:
-        declared = BrokerQueue(queue, durable=True).bind(connection.default_channel).queue_declare()
+        declared: Any = BrokerQueue(queue, durable=True).bind(connection.default_channel).queue_declare()
     return int(declared.message_count)
 
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
@@ -65,13 +66,16 @@ def clean_image(data: bytes) -> Image.Image:
         raise ImageRefused(f"{len(data):,} bytes; at most {settings.IMAGE_MAX_BYTES:,} are taken")
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Pillow reads past, such as broken tags
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             return _decoded(data)
+    except ImageRefused:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as bomb:
         raise ImageRefused(f"a decompression bomb: {bomb}") from None
     except UnidentifiedImageError:
         raise ImageRefused(f"not an image; taken are {', '.join(ALLOWED_FORMATS)}") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise
+    except Exception as error:  # broken files make Pillow raise anything, down to struct.error and TypeError
         raise ImageRefused(f"a broken image: {error}") from None
 
 
@@ -96,7 +100,11 @@ def _decoded(data: bytes) -> Image.Image:
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
-    """RGB; what is transparent becomes white."""
+    """RGB; what is transparent becomes white, and 16 bits become 8."""
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("I", "F"):
+        raise ImageRefused("pixels of 32 bits have no agreed white; save it with 8 or 16 bits a channel")
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     layered = picture.convert("RGBA")

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from survey_site.stimuli.models import IRI, ChunkStatus, IRIChunk, IRIJob, IRIStatus, Worker
+from survey_site.stimuli.models import IRI, ChunkStatus, IRIChunk, IRIStatus, Worker
 from survey_site.stimuli.services.images import store_image
 
 
@@ -95,8 +95,6 @@ def heartbeat(*, lease: ChunkLease, progress: dict[str, Any] | None = None) -> N
         changes["progress"] = progress
     if not IRIChunk.objects.held(fencing_token=lease.token).filter(pk=lease.chunk.pk).update(**changes):
         raise LeaseLost(f"{lease.chunk} is no longer held under token {lease.token}")
-    if IRIJob.objects.filter(pk=lease.chunk.job_id).exclude(cancelled_at=None).exists():
-        raise LeaseLost(f"{lease.chunk.job} was cancelled")
     if lease.chunk.owner_id:
         Worker.objects.filter(pk=lease.chunk.owner_id).update(last_heartbeat=Now())
 
@@ -156,18 +154,15 @@ def fail_chunk(*, lease: ChunkLease, reason: str, can_pass: bool) -> None:
     status, iri_status = (
         (ChunkStatus.QUEUED, IRIStatus.QUEUED) if again else (ChunkStatus.FAILED, IRIStatus.FAILED)
     )
-    IRIChunk.objects.filter(pk=lease.chunk.pk).update(status=status, reason=reason, finished_at=Now())
+    IRIChunk.objects.filter(pk=lease.chunk.pk).update(
+        status=status, reason=reason, finished_at=None if again else Now()
+    )
     IRI.objects.filter(chunk=lease.chunk, status=IRIStatus.RUNNING).update(status=iri_status, reason=reason)
 
 
 @transaction.atomic
 def release_chunk(*, lease: ChunkLease) -> None:
-    """Give the chunk back unharmed: a worker that shuts down, or a cancelled job."""
+    """Give the chunk back unharmed, the attempt uncounted: a worker that shuts down."""
     _hold(lease)
-    cancelled = IRIJob.objects.filter(pk=lease.chunk.job_id).exclude(cancelled_at=None).exists()
-    IRIChunk.objects.filter(pk=lease.chunk.pk).update(
-        status=ChunkStatus.CANCELLED if cancelled else ChunkStatus.QUEUED, attempts=F("attempts") - 1
-    )
-    IRI.objects.filter(chunk=lease.chunk, status=IRIStatus.RUNNING).update(
-        status=IRIStatus.CANCELLED if cancelled else IRIStatus.QUEUED
-    )
+    IRIChunk.objects.filter(pk=lease.chunk.pk).update(status=ChunkStatus.QUEUED, attempts=F("attempts") - 1)
+    IRI.objects.filter(chunk=lease.chunk, status=IRIStatus.RUNNING).update(status=IRIStatus.QUEUED)

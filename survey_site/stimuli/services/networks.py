@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.files.base import File
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from survey_site.access.models import User
 from survey_site.access.services import make_owner
@@ -50,7 +50,7 @@ def register_network(
     if sum(given) != 1:
         raise NetworkRefused("give exactly one of: a weights file, pretrained weights, an RNG seed")
     if Network.objects.filter(slug=slug).exists():
-        raise NetworkRefused(f"network {slug!r} exists already; other weights are another network")
+        raise NetworkRefused(_taken(slug))
     network = Network(
         slug=slug,
         name=name or slug,
@@ -62,10 +62,18 @@ def register_network(
     )
     if weights:
         network.weights.save(weights.name or "weights", weights, save=False)
-    network.save()
+    try:
+        with transaction.atomic():
+            network.save()
+    except IntegrityError:  # somebody else registered the slug since it was looked for
+        raise NetworkRefused(_taken(slug)) from None
     make_owner(user=created_by, of=network)
     ring_for_inspection(network)
     return network
+
+
+def _taken(slug: str) -> str:
+    return f"network {slug!r} exists already; other weights are another network"
 
 
 @transaction.atomic

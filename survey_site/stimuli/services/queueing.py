@@ -59,19 +59,24 @@ def queue_pairs(
 
     IRIs that exist already (same layer, recipe, target and RNG seed) are found, not made again: a job
     that was queued before is returned, with rows added for targets that are new in the set and with
-    failed or cancelled ones queued again.
+    failed or cancelled ones queued again; it moves to the queue and priority asked for now.
     """
     targets = list(image_set.targets.select_related("image"))
     if not targets:
         raise QueueRefused(f"image set {image_set.slug!r} has no images; import some first")
-    return [
+    jobs = [
         _queue_pair(layer, recipe, image_set, targets, rng_seed, queue, priority, created_by)
         for layer in _ready(layers)
     ]
+    ring(queue, times=sum(_put_into_chunks(job) for job in jobs))
+    return jobs
 
 
 def _ready(layers: Iterable[Layer]) -> list[Layer]:
-    wanted = list(layers)
+    """The layers, locked, so that two who queue the same pair at once find the same job."""
+    ids = [layer.pk for layer in layers]
+    rows = Layer.objects.select_related("network").order_by("pk").select_for_update(of=("self",)).in_bulk(ids)
+    wanted = [rows[pk] for pk in ids]
     for layer in wanted:
         if layer.network.state != NetworkState.READY:
             raise QueueRefused(
@@ -90,17 +95,15 @@ def _queue_pair(
     priority: int,
     created_by: User | None,
 ) -> IRIJob:
-    job, _ = IRIJob.objects.get_or_create(
+    urgency = {"queue": queue, "priority": priority}
+    job, _ = IRIJob.objects.update_or_create(
         layer=layer,
         recipe=recipe,
         image_set=image_set,
         rng_seed=rng_seed,
         cancelled_at=None,
-        defaults={
-            "queue": queue,
-            "priority": priority,
-            "created_by_id": created_by.pk if created_by else None,
-        },
+        defaults=urgency,
+        create_defaults={**urgency, "created_by_id": created_by.pk if created_by else None},
     )
     IRI.objects.bulk_create(
         [
@@ -110,7 +113,6 @@ def _queue_pair(
         ignore_conflicts=True,  # the unique constraint finds what was queued before
     )
     _take_up_again(job)
-    _put_into_chunks(job)
     return job
 
 
@@ -131,18 +133,25 @@ def iri_seed(job_seed: int, target: TargetImage) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def _put_into_chunks(job: IRIJob) -> None:
+def _put_into_chunks(job: IRIJob) -> int:
+    """Returns how many chunks were made."""
     loose = list(job.iris.filter(status=IRIStatus.QUEUED, chunk=None).order_by("target__name"))
     size = settings.IRI_CHUNK_SIZE
-    for start in range(0, len(loose), size):
+    parts = [loose[start : start + size] for start in range(0, len(loose), size)]
+    for part in parts:
         chunk = IRIChunk.objects.create(job=job)
-        IRI.objects.filter(pk__in=[iri.pk for iri in loose[start : start + size]]).update(chunk=chunk)
-        ring(job.queue)
+        IRI.objects.filter(pk__in=[iri.pk for iri in part]).update(chunk=chunk)
+    return len(parts)
 
 
 @transaction.atomic
 def cancel_job(*, job: IRIJob) -> None:
-    """Stop the job: waiting IRIs are cancelled now, running ones at the worker's next heartbeat."""
+    """Stop the job now: what is found stays, the rest can be queued again at once.
+
+    Workers lose their leases with it: they stop at their next heartbeat, and record nothing more.
+    """
     IRIJob.objects.filter(pk=job.pk, cancelled_at=None).update(cancelled_at=Now())
-    job.chunks.filter(status=ChunkStatus.QUEUED).update(status=ChunkStatus.CANCELLED, finished_at=Now())
-    job.iris.filter(status=IRIStatus.QUEUED).update(status=IRIStatus.CANCELLED)
+    open_chunks = [ChunkStatus.QUEUED, ChunkStatus.RUNNING]
+    job.chunks.filter(status__in=open_chunks).update(status=ChunkStatus.CANCELLED, finished_at=Now())
+    open_iris = [IRIStatus.QUEUED, IRIStatus.RUNNING]
+    job.iris.filter(status__in=open_iris).update(status=IRIStatus.CANCELLED)

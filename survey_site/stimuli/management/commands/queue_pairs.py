@@ -54,7 +54,7 @@ class Command(BaseCommand):
         return layer
 
     def _recipe(self, options: dict[str, Any]) -> Recipe:
-        changes = {name: options[name] for name in ("image_size", "steps") if options[name]}
+        changes = {name: options[name] for name in ("image_size", "steps") if options[name] is not None}
         stored = Recipe.objects.filter(name=options["recipe"]).first()
         if stored and not changes:
             return stored
