@@ -20,6 +20,7 @@ from psycopg2 import sql
 
 from survey_site.stack.embedded import EmbeddedServers
 from survey_site.stack.ports import free_port
+from survey_site.stack.processes import WAIT_POLICY
 
 EMBEDDED_BROKER_NUMBER = 1
 SERVERS = pytest.StashKey[EmbeddedServers]()
@@ -80,6 +81,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         "VAR_DIR": str(servers.var_dir),
         "SECRET_KEY": "a key for tests, known to everybody",
     }
+    os.environ.setdefault("OMP_WAIT_POLICY", WAIT_POLICY)  # before anything imports torch
     yield
 
 
