@@ -2,7 +2,8 @@
 
 Loaded as a pytest plugin before Django's settings are. No test ever reaches a server that nobody named: what
 the environment says about a database or a broker is replaced by the embedded ones. TEST_DATABASE_URL together
-with TEST_CELERY_BROKER_URL name servers on which the tests that take `stack_servers` run once more."""
+with TEST_CELERY_BROKER_URL name servers on which the tests that take `stack_servers` run once more.
+"""
 
 import os
 import shutil

@@ -2,7 +2,8 @@
 
 Three nets, since any one can have a hole: the kernel signals a child when its parent dies (Linux); every
 child leads a process group of its own, which is signalled whole; and a pid file per child lets the next start
-find and end what an earlier one left behind."""
+find and end what an earlier one left behind.
+"""
 
 import ctypes
 import os
@@ -28,7 +29,8 @@ class Child:
     """One process: how it is started, how it is asked to end, and where its words go.
 
     `stop_signal` asks it to end, and after `stop_seconds` its group is killed. `orphan_signal` is what the
-    kernel sends it if this process dies first."""
+    kernel sends it if this process dies first.
+    """
 
     name: str
     command: Sequence[str]

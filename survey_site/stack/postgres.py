@@ -27,7 +27,8 @@ class PostgresServer:
     uses.
 
     The platform's role may create databases, which tests need, and is no superuser. The superuser's password
-    lies beside the cluster, for its owner's eyes."""
+    lies beside the cluster, for its owner's eyes.
+    """
 
     name = "PostgreSQL"
 

@@ -3,7 +3,8 @@
 An ordinary user runs it as themselves. Root hands it to an unprivileged account. Where folders above the
 checkout are private to root, that account cannot reach its own files; those folders are never opened to
 others. Instead the server gets the one capability to pass through them, or a user namespace in which root's
-files are its own."""
+files are its own.
+"""
 
 import os
 import pwd
