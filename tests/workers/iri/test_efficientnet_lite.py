@@ -48,3 +48,10 @@ def test_its_pooled_features_are_matched_on_the_decoded_png(network: BuiltNetwor
     assert min(row.cosine for row in rows) > 0.95
     # The IRI is another image than its target: most of what is in the pixels is not in the layer.
     assert ((shown - targets).abs().mean((1, 2, 3)) > 0.1).all()
+
+
+def test_the_same_search_gives_the_same_png_bytes(network: BuiltNetwork) -> None:
+    targets = torch.stack([photograph(name, SIZE) for name in FILES])
+    recipe = preset("reg_free", image_size=SIZE, steps=12)
+    one, again = (invert(network, "_avg_pooling", targets, recipe, range(len(FILES))) for _ in range(2))
+    assert [to_png(image) for image in one.images] == [to_png(image) for image in again.images]

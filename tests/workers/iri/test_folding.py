@@ -43,3 +43,25 @@ def test_folding_is_dropped_where_it_changes_the_response() -> None:
     prepared = prepare(net, "flat", images, "cpu")
     assert isinstance(prepared.norm, nn.BatchNorm2d)
     assert torch.allclose(respond(prepared, "flat", images), respond(net, "flat", images), atol=1e-5)
+
+
+class PaddedConv(nn.Conv2d):
+    """A convolution that calls a padding of its own first."""
+
+    def __init__(self, *sides: int) -> None:
+        super().__init__(3, 4, 3)
+        self.border = nn.ZeroPad2d(sides)  # type: ignore[arg-type]
+
+    def forward(self, images: Tensor) -> Tensor:
+        padded = self.border(images)
+        return nn.functional.conv2d(padded, self.weight, self.bias, self.stride, self.padding)
+
+
+@pytest.mark.parametrize(("sides", "is_absorbed"), [((2, 2, 1, 1), True), ((0, 1, 0, 1), False)])
+def test_a_convolution_s_own_padding_is_absorbed_where_it_is_symmetric(
+    sides: tuple[int, ...], is_absorbed: bool
+) -> None:
+    net, images = nn.Sequential(PaddedConv(*sides), nn.Flatten()).eval(), photographs(2)
+    prepared = prepare(net, "1", images, "cpu")
+    assert isinstance(prepared.get_submodule("0.border"), nn.Identity) is is_absorbed
+    assert torch.allclose(respond(prepared, "1", images), respond(net, "1", images), atol=1e-6)

@@ -84,7 +84,9 @@ class Payload:
         return Path.touch, (self.path,)  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("write", [torch.save, lambda payload, path: path.write_bytes(pickle.dumps(payload))])
+@pytest.mark.parametrize(
+    "write", [torch.save, lambda payload, path: path.write_bytes(pickle.dumps(payload, protocol=2))]
+)
 def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(write: Any, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     write({"state_dict": Payload(ran)}, tmp_path / "evil.pt")
