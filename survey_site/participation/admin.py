@@ -11,6 +11,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from survey_site.participation.models import SessionState, StudySession
+from survey_site.studies.models import Study
 
 STATE_COLOURS = {
     SessionState.FINISHED: "success",
@@ -48,6 +49,7 @@ class StudySessionAdmin(ModelAdmin):
         return (
             super()
             .get_queryset(request)
+            .filter(study__in=Study.objects.visible_to(request.user))
             .select_related("study")
             .annotate(
                 n_presentations=Count("presentations", distinct=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from typing import Any, cast
 
 from django.shortcuts import get_object_or_404
@@ -16,20 +16,47 @@ from survey_site.participation import services
 from survey_site.participation.errors import Forbidden
 from survey_site.participation.manifest import session_manifest
 from survey_site.participation.models import LogKind, SessionState, StudySession
+from survey_site.participation.payloads import unstorable
 from survey_site.studies.models import Study, StudyStatus
 
 MAX_ENTRIES = 100
-MAX_PAYLOAD = 16_000  # characters of one entry's JSON
 DAY_MS = 86_400_000.0
 
 
-def milliseconds() -> serializers.FloatField:
+class Number(serializers.FloatField):
+    """A JSON number: no text, no true, no infinity."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
+            self.fail("invalid")
+        return float(data)
+
+
+class Whole(serializers.IntegerField):
+    """A whole JSON number, written 3 or 3.0."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int | float) or data != data // 1:
+            self.fail("invalid")
+        return int(data)
+
+
+class Truth(serializers.BooleanField):
+    """true or false, not a word for it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+def milliseconds() -> Number:
     """A duration or a time since the page began; a day is more than any session lasts."""
-    return serializers.FloatField(min_value=0, max_value=DAY_MS, required=False, allow_null=True)
+    return Number(min_value=0, max_value=DAY_MS, required=False, allow_null=True)
 
 
-def count() -> serializers.IntegerField:
-    return serializers.IntegerField(min_value=0, max_value=1_000_000, required=False, allow_null=True)
+def count() -> Whole:
+    return Whole(min_value=0, max_value=1_000_000, required=False, allow_null=True)
 
 
 class StartInput(serializers.Serializer):
@@ -40,13 +67,13 @@ class StartInput(serializers.Serializer):
 
 
 class ConsentInput(serializers.Serializer):
-    agreed = serializers.BooleanField()
+    agreed = Truth()
     consent_version = serializers.CharField()
 
 
 class AnswerInput(serializers.Serializer):
-    reference = serializers.IntegerField(min_value=0)
-    option = serializers.IntegerField(min_value=0, allow_null=True)
+    reference = Whole(min_value=0, max_value=1000)
+    option = Whole(min_value=0, max_value=1000, allow_null=True)
 
 
 class ResponsePayload(serializers.Serializer):
@@ -56,32 +83,32 @@ class ResponsePayload(serializers.Serializer):
     rt_raw_ms = milliseconds()
     onset_frame_ms = milliseconds()
     time_elapsed = milliseconds()
-    refresh_hz = serializers.FloatField(min_value=0, max_value=10_000, required=False, allow_null=True)
+    refresh_hz = Number(min_value=0, max_value=10_000, required=False, allow_null=True)
     frames_dropped = count()
     focus_lost = count()
     trial_index = count()
     trial_type = serializers.CharField(max_length=60, required=False, allow_blank=True)
-    timed_out = serializers.BooleanField(default=False)
-    confidence = serializers.IntegerField(min_value=1, max_value=6, required=False, allow_null=True)
+    timed_out = Truth(default=False)
+    confidence = Whole(min_value=1, max_value=6, required=False, allow_null=True)
     input = serializers.ChoiceField(["key", "mouse", "touch"], required=False, allow_null=True)
 
 
 class EntryInput(serializers.Serializer):
-    seq = serializers.IntegerField(min_value=1, max_value=1_000_000)
+    seq = Whole(min_value=1, max_value=1_000_000)
     kind = serializers.ChoiceField(LogKind.values)
     payload = serializers.DictField()
 
     def validate_payload(self, payload: dict[str, Any]) -> dict[str, Any]:
-        text = json.dumps(payload)
-        if len(text) > MAX_PAYLOAD:
-            raise serializers.ValidationError(f"{len(text)} characters; at most {MAX_PAYLOAD} are taken")
-        if "\\u0000" in text:  # PostgreSQL stores no NUL
-            raise serializers.ValidationError("holds a NUL character")
+        if fault := unstorable(payload):
+            raise serializers.ValidationError(fault)
         return payload
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The payload stays as it came, for the log; what a response says of it is checked beside it."""
         if attrs["kind"] == LogKind.RESPONSE:
-            ResponsePayload(data=attrs["payload"]).is_valid(raise_exception=True)
+            response = ResponsePayload(data=attrs["payload"])
+            response.is_valid(raise_exception=True)
+            attrs["response"] = response.validated_data
         return attrs
 
 
@@ -90,7 +117,7 @@ class LogInput(serializers.Serializer):
 
 
 class FinishInput(serializers.Serializer):
-    last_seq = serializers.IntegerField(min_value=0, max_value=1_000_000)
+    last_seq = Whole(min_value=0, max_value=1_000_000)
 
 
 def checked(serializer: type[serializers.Serializer], request: Request) -> dict[str, Any]:

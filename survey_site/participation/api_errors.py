@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -16,6 +18,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         if error.seq is not None:
             body["seq"] = error.seq
         return Response(body, status=error.status)
+    if isinstance(error, RequestDataTooBig):
+        most = f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes are taken"
+        return Response({"code": "too_large", "detail": f"the request is too large; {most}"}, status=413)
     response = exception_handler(error, context)
     if response is not None:
         response.data = {"code": _code(error), "detail": _detail(error)}

@@ -81,7 +81,10 @@ class Bot:
         response = self.client.request(method, path, json=body, headers=headers)
         if response.is_error:
             raise BotError(f"{method} {path} was refused with {response.status_code}: {response.text[:500]}")
-        answer: dict[str, Any] = response.json()
+        try:
+            answer: dict[str, Any] = response.json()
+        except ValueError:
+            raise BotError(f"{method} {path} was answered, but not by this site's API") from None
         return answer
 
 

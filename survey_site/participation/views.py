@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import uuid
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
@@ -32,13 +32,14 @@ def survey_page(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 @cache_control(private=True, immutable=True, max_age=86_400)
-def presented_image(request: HttpRequest, presentation: uuid.UUID, place: str, mac: str) -> FileResponse:
+def presented_image(request: HttpRequest, presentation: uuid.UUID, place: str, mac: str) -> HttpResponse:
     """The image at one place of one presentation; its address is random and says nothing of its content."""
     if not hmac.compare_digest(mac, image_mac(presentation, place)):
         raise Http404
     shown = get_object_or_404(Presentation.objects.select_related("trial"), pk=presentation)
     image = _image_at(shown, place)
-    return FileResponse(image.file.open("rb"), content_type=image.media_type)
+    with image.file.open("rb") as file:  # a FileResponse would name the file, which is the content's hash
+        return HttpResponse(file.read(), content_type=image.media_type)
 
 
 def _image_at(shown: Presentation, place: str) -> StoredImage:

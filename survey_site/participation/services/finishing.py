@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -10,6 +11,8 @@ from django.db.models.functions import Now
 from survey_site.participation.errors import Forbidden
 from survey_site.participation.models import LogEntry, Presentation, SessionState, StudySession
 from survey_site.participation.services.logging import TAKES_LOG
+
+MOST_MISSING = 1000  # named in one answer; the page sends them and asks again
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ def finish_session(*, session: StudySession, last_seq: int) -> Completion:
     if session.state not in TAKES_LOG:
         raise Forbidden("not_consented", f"this session is {session.state}; it cannot be finished")
     stored = set(LogEntry.objects.filter(session=session).values_list("seq", flat=True))
-    missing = [seq for seq in range(1, last_seq + 1) if seq not in stored]
+    missing = list(islice((seq for seq in range(1, last_seq + 1) if seq not in stored), MOST_MISSING))
     unanswered = [
         str(pk)
         for pk in Presentation.objects.filter(session=session).unanswered().values_list("pk", flat=True)

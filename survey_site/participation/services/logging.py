@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -18,6 +19,7 @@ from survey_site.participation.models import (
     SessionState,
     StudySession,
 )
+from survey_site.participation.payloads import same_json
 from survey_site.studies.models import TrialKind, TrialOption, TrialReference
 
 TAKES_LOG = [SessionState.CONSENTED, SessionState.RUNNING, SessionState.FINISHED]
@@ -34,7 +36,7 @@ class Acknowledgement:
 
 @transaction.atomic
 def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> Acknowledgement:
-    """Store the entries, all or none.
+    """Store the entries, all or none: seq, kind, payload and, for responses, what was checked of it.
 
     The same entry again is acknowledged and changes nothing. The same seq with another body, or another
     answer to an answered presentation, raises Conflict; an answer that does not fit the session's trials
@@ -45,7 +47,6 @@ def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> A
     if session.state not in TAKES_LOG:
         raise Forbidden("not_consented", f"this session is {session.state}; it takes no log")
     stored = dict(_stored(session, entries))
-    feedback: dict[str, dict[str, bool]] = {}
     for entry in entries:
         if entry["seq"] in stored:
             _check_same(entry, stored[entry["seq"]])
@@ -55,13 +56,25 @@ def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> A
         )
         stored[row.seq] = (row.kind, row.payload)
         if row.kind == LogKind.RESPONSE:
-            feedback.update(_record_response(session, row))
+            _record_response(session, row, entry["response"])
     _note_activity(session)
+    acknowledged = sorted({entry["seq"] for entry in entries})
     return Acknowledgement(
-        acknowledged=sorted({entry["seq"] for entry in entries}),
+        acknowledged=acknowledged,
         next_seq=next_seq(session),
-        feedback=feedback,
+        feedback=_feedback(session, acknowledged),
     )
+
+
+def _feedback(session: StudySession, seqs: Sequence[int]) -> dict[str, dict[str, bool]]:
+    """Whether the practice trials answered by these entries were answered right; a replay hears it again."""
+    practice = Response.objects.filter(
+        entry__session=session, entry__seq__in=seqs, presentation__trial__kind=TrialKind.PRACTICE
+    )
+    correct: dict[str, bool] = {}
+    for shown, option, answer in practice.values_list("presentation", "option", "reference__answer"):
+        correct[str(shown)] = correct.get(str(shown), True) and option == answer
+    return {shown: {"correct": right} for shown, right in correct.items()}
 
 
 def _stored(session: StudySession, entries: Sequence[dict[str, Any]]) -> list[tuple[int, tuple[str, Any]]]:
@@ -71,7 +84,8 @@ def _stored(session: StudySession, entries: Sequence[dict[str, Any]]) -> list[tu
 
 
 def _check_same(entry: dict[str, Any], stored: tuple[str, Any]) -> None:
-    if (entry["kind"], entry["payload"]) != stored:
+    kind, payload = stored
+    if entry["kind"] != kind or not same_json(entry["payload"], payload):
         raise Conflict(
             "conflict", f"entry {entry['seq']} was stored before with another body", seq=entry["seq"]
         )
@@ -93,26 +107,21 @@ def next_seq(session: StudySession) -> int:
     return expected
 
 
-def _record_response(session: StudySession, row: LogEntry) -> dict[str, dict[str, bool]]:
-    presentation = _presentation(session, row)
-    references = {reference.index: reference for reference in presentation.trial.references.all()}
-    options = {option.index: option for option in presentation.trial.options.all()}
-    answers = _answers(row, presentation, references, options)
-    _check_unanswered(presentation, answers, row)
+def _record_response(session: StudySession, row: LogEntry, response: dict[str, Any]) -> None:
+    presentation = _presentation(session, response["presentation"], row.seq)
+    answers = _answers(response, presentation, row.seq)
+    _check_unanswered(presentation, row.seq)
     Response.objects.bulk_create(
         [
-            Response(presentation=presentation, reference=reference, option=option, entry=row, **_facts(row))
+            Response(
+                presentation=presentation, reference=reference, option=option, entry=row, **_facts(response)
+            )
             for reference, option in answers
         ]
     )
-    if presentation.trial.kind != TrialKind.PRACTICE:
-        return {}
-    correct = all(option is not None and option.pk == reference.answer_id for reference, option in answers)
-    return {str(presentation.pk): {"correct": correct}}
 
 
-def _presentation(session: StudySession, row: LogEntry) -> Presentation:
-    wanted = str(row.payload.get("presentation", ""))
+def _presentation(session: StudySession, wanted: UUID, seq: int) -> Presentation:
     found = (
         Presentation.objects.filter(session=session, pk=wanted)
         .select_related("trial")
@@ -121,53 +130,50 @@ def _presentation(session: StudySession, row: LogEntry) -> Presentation:
     )
     if found is None:
         raise ParticipationError(
-            "unknown_presentation", f"presentation {wanted!r} is not of this session", seq=row.seq
+            "unknown_presentation", f"presentation {str(wanted)!r} is not of this session", seq=seq
         )
     return found
 
 
 def _answers(
-    row: LogEntry,
-    presentation: Presentation,
-    references: dict[int, TrialReference],
-    options: dict[int, TrialOption],
+    response: dict[str, Any], presentation: Presentation, seq: int
 ) -> list[tuple[TrialReference, TrialOption | None]]:
-    given = {answer["reference"]: answer["option"] for answer in row.payload["answers"]}
-    if set(given) != set(references) or len(given) != len(row.payload["answers"]):
+    references = {reference.index: reference for reference in presentation.trial.references.all()}
+    asked = [answer["reference"] for answer in response["answers"]]
+    if sorted(asked) != sorted(references):
         raise ParticipationError(
             "invalid_reference",
-            f"answers are for references {sorted(given)}; wanted: one each for {sorted(references)}",
-            seq=row.seq,
+            f"answers are for references {sorted(asked)}; wanted: one each for {sorted(references)}",
+            seq=seq,
         )
     return [
-        (reference, _option(given[index], presentation, options, row))
-        for index, reference in references.items()
+        (references[answer["reference"]], _option(answer["option"], response, presentation, seq))
+        for answer in response["answers"]
     ]
 
 
 def _option(
-    position: int | None, presentation: Presentation, options: dict[int, TrialOption], row: LogEntry
+    position: int | None, response: dict[str, Any], presentation: Presentation, seq: int
 ) -> TrialOption | None:
     order = presentation.option_order
     if position is None:
-        if not row.payload.get("timed_out"):
+        if not response["timed_out"]:
             raise ParticipationError(
-                "invalid_option", "an answer without an option is allowed only when timed_out", seq=row.seq
+                "invalid_option", "an answer without an option is allowed only when timed_out", seq=seq
             )
         return None
     if not 0 <= position < len(order):
         raise ParticipationError(
-            "invalid_option", f"option is {position}; allowed: 0 to {len(order) - 1}", seq=row.seq
+            "invalid_option", f"option is {position}; allowed: 0 to {len(order) - 1}", seq=seq
         )
+    options = {option.index: option for option in presentation.trial.options.all()}
     return options[order[position]]
 
 
-def _check_unanswered(
-    presentation: Presentation, answers: list[tuple[TrialReference, TrialOption | None]], row: LogEntry
-) -> None:
+def _check_unanswered(presentation: Presentation, seq: int) -> None:
     """A presentation is answered once; a second answer, even the same one under a new seq, is a conflict."""
     if list(presentation.responses.all()):
-        raise Conflict("already_answered", f"presentation {presentation.pk} is answered already", seq=row.seq)
+        raise Conflict("already_answered", f"presentation {presentation.pk} is answered already", seq=seq)
 
 
 FACTS = (
@@ -176,6 +182,6 @@ FACTS = (
 )  # fmt: skip
 
 
-def _facts(row: LogEntry) -> dict[str, Any]:
-    facts = {name: row.payload[name] for name in FACTS if row.payload.get(name) is not None}
-    return {**facts, "input": row.payload.get("input") or ""}
+def _facts(response: dict[str, Any]) -> dict[str, Any]:
+    facts = {name: response[name] for name in FACTS if response.get(name) is not None}
+    return {**facts, "input": response.get("input") or ""}

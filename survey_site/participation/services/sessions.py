@@ -46,16 +46,18 @@ def start_session(*, slug: str, mode: str, language: str, recruitment: Mapping[s
     if mode not in Mode.values:
         raise ParticipationError("invalid_mode", f"mode is {mode!r}; allowed: {', '.join(Mode.values)}")
     participant, recruiter = _participant(identify(recruitment))
-    token = new_token()
+    token, version = new_token(), study.current_version
     known = (
         StudySession.objects.select_for_update()
         .filter(participant=participant, study=study, mode=mode)
         .first()
     )
     if known:
-        StudySession.objects.filter(pk=known.pk).update(token_hash=token_hash(token))
+        if known.state == SessionState.CREATED and version and known.language in version.texts:
+            known.version = version  # nothing was shown yet but the texts, and those are the new ones
+        known.token_hash = token_hash(token)
+        known.save(update_fields=["version", "token_hash"])
         return StartedSession(session=known, token=token, is_new=False)
-    version = study.current_version
     if not study.is_accepting or version is None:
         raise Forbidden("study_closed", f"the study is {study.status}; it takes nobody now")
     if language not in version.texts:
@@ -75,20 +77,23 @@ def start_session(*, slug: str, mode: str, language: str, recruitment: Mapping[s
 
 
 def _participant(identity: Identity) -> tuple[Participant, str]:
-    """The person behind the link; the unique constraint decides when two requests race."""
+    """The person behind the link, locked, so that two requests at once find one session.
+
+    For a new id the unique constraint decides: the second waits until the first is committed.
+    """
     if not identity.external_id:
         return Participant.objects.create(), identity.recruiter
     key = {
         "recruiter": identity.recruiter,
         "external_id_hash": external_id_hash(identity.recruiter, identity.external_id),
     }
-    known = RecruiterId.objects.select_related("participant").filter(**key).first()
+    known = RecruiterId.objects.filter(**key).first()
     if known is None:
         fresh = Participant.objects.create()
         known, made = RecruiterId.objects.get_or_create(**key, defaults={"participant": fresh})
         if not made:
             fresh.delete()
-    return known.participant, identity.recruiter
+    return Participant.objects.select_for_update().get(pk=known.participant_id), identity.recruiter
 
 
 @transaction.atomic
