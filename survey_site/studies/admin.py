@@ -8,6 +8,8 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -86,7 +88,8 @@ class StudyAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Study, form: Any, change: bool) -> None:
         if not change:
             obj.created_by_id = request.user.pk
-        super().save_model(request, obj, form, change)
+        # Not Unfold's save_model: it would press the button before the conditions are saved.
+        obj.save()
         if not change:
             make_owner(user=request.user, of=obj)
 
@@ -94,6 +97,18 @@ class StudyAdmin(ModelAdmin):
         super().save_related(request, form, formsets, change)
         if not form.instance.texts.exists():
             StudyText.objects.create(study=form.instance, **DEFAULT_TEXTS)
+        self._press_button(request, form.instance)
+
+    def _press_button(self, request: HttpRequest, study: Study) -> None:
+        for button in self.get_actions_submit_line(request, study.pk):
+            if button.action_name in request.POST:
+                button.method(request, study)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Study) -> HttpResponseBase:
+        """Whoever pressed a button stays to see what came of it."""
+        if any(f"studies_study_{button}" in request.POST for button in self.actions_submit_line):
+            return redirect("admin:studies_study_change", obj.pk)
+        return super().response_post_save_change(request, obj)
 
     @display(description="Status", label=STATUS_COLOURS)
     def status_label(self, study: Study) -> tuple[str, str]:
@@ -155,9 +170,14 @@ class StudyAdmin(ModelAdmin):
         return self._is_in(request, object_id, [StudyStatus.OPEN, StudyStatus.PAUSED])
 
     def _is_in(self, request: HttpRequest, object_id: Any, statuses: list[str]) -> bool:
-        """A button is offered where it makes sense: on a visible study in one of the statuses."""
-        may = self.has_change_permission(request) and object_id is not None
-        return may and self.get_queryset(request).filter(pk=object_id, status__in=statuses).exists()
+        """A button is offered where it makes sense: on a visible study in one of the statuses.
+
+        Unfold asks once more, without the id, when it presses a button that it found to be offered.
+        """
+        if not self.has_change_permission(request):
+            return False
+        visible = self.get_queryset(request)
+        return object_id is None or visible.filter(pk=object_id, status__in=statuses).exists()
 
     # These change the study, so they are buttons of the form (POST), not links. They act after saving.
     @action(description="Save and open", permissions=["open_now"])
