@@ -71,7 +71,8 @@ class PlannedPresentation:
 def plan_trials(conditions: Sequence[ConditionPlan], *, n_catch: int, seed: int) -> tuple[PlannedTrial, ...]:
     """Every trial of a study version: one main trial per item, then `n_catch` catch trials.
 
-    A catch trial asks about a target itself: whoever looks at it finds its twin among the options.
+    A catch trial asks about a target itself: whoever looks at it finds its twin among the options. The plan
+    follows from keys and images alone, in whatever order the items come and whatever their ids are.
     """
     items = [item for condition in conditions for item in condition.items]
     if not items:
@@ -79,13 +80,18 @@ def plan_trials(conditions: Sequence[ConditionPlan], *, n_catch: int, seed: int)
     main = [
         _two_afc(item, kind="main", condition=condition.slug, reference=item.reference)
         for condition in conditions
-        for item in sorted(condition.items, key=lambda item: item.key)
+        for item in sorted(condition.items, key=_content)
     ]
     rng = random.Random(f"catch:{seed}")  # noqa: S311 - a design, not a secret
     distinct = sorted({(item.target, item.start): item for item in items}.items())
-    chosen = [distinct[rng.randrange(len(distinct))][1] for _ in range(n_catch)]
+    rng.shuffle(distinct)  # nobody sees one twice before all were shown
+    chosen = [distinct[number % len(distinct)][1] for number in range(n_catch)]
     catch = [_two_afc(item, kind="catch", condition=None, reference=item.target) for item in chosen]
     return (*main, *catch)
+
+
+def _content(item: Item) -> tuple[str, str, str, str]:
+    return item.key, item.target, item.reference, item.start
 
 
 def _two_afc(item: Item, *, kind: str, condition: str | None, reference: str) -> PlannedTrial:

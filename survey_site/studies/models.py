@@ -6,6 +6,7 @@ import uuid
 from typing import Any, NoReturn, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -141,6 +142,8 @@ class Condition(models.Model):
         default=2, validators=[MinValueValidator(2), MaxValueValidator(16)]
     )
 
+    FROZEN = ("slug", "shows", "layer", "recipe", "image_set", "iri_seed", "format", "n_options")
+
     objects = ConditionQuerySet.as_manager()
 
     class Meta:
@@ -149,6 +152,18 @@ class Condition(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        """Once people saw it, a condition means what it meant: only then can its answers be read."""
+        if self.pk is None or not self.trials.exists():
+            return
+        before = Condition.objects.get(pk=self.pk)
+        changed = [name for name in self.FROZEN if getattr(before, name) != getattr(self, name)]
+        if changed:
+            raise ValidationError(
+                f"condition {before.slug} is part of an opened study, so its {', '.join(changed)} cannot "
+                "change; add another condition"
+            )
 
     @property
     def chance(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.utils.text import slugify
 
 from survey_site.access.models import User
 from survey_site.access.services import make_owner, record_event
-from survey_site.stimuli.models import IRI, ImageSet, IRIJob, IRIStatus, Layer, Recipe, StoredImage
+from survey_site.stimuli.models import ImageSet, IRIJob, IRIStatus, Layer, Recipe, StoredImage
 from survey_site.studies import design
 from survey_site.studies.models import (
     Condition,
@@ -104,19 +105,18 @@ def missing_for_opening(study: Study) -> list[str]:
 
 
 def _missing_in(condition: Condition) -> list[str]:
-    iris = condition.iris()
-    total, finished, usable = (
-        iris.count(),
-        iris.filter(status=IRIStatus.DONE).count(),
-        condition.usable_iris().count(),
-    )
+    by_status = Counter(condition.iris().values_list("status", flat=True))
+    total, unfinished = by_status.total(), by_status.total() - by_status[IRIStatus.DONE]
     if condition.format != TrialFormat.TWO_AFC:
         return [f"condition {condition.slug}: format {condition.format} cannot be planned; allowed: two_afc"]
     if total == 0:
         return [f"condition {condition.slug}: no IRIs were queued for this pair, recipe and image set"]
-    if finished < total:
-        return [f"condition {condition.slug}: {total - finished} of {total} IRIs are not finished"]
-    if usable == 0:
+    if unfinished:
+        counts = ", ".join(
+            f"{by_status[one]} {one}" for one in IRIStatus if one != IRIStatus.DONE and by_status[one]
+        )
+        return [f"condition {condition.slug}: {unfinished} of {total} IRIs are not finished ({counts})"]
+    if not condition.usable_iris().exists():
         return [
             f"condition {condition.slug}: all {total} IRIs failed their quality check "
             "(tick “include IRIs that failed” to show them all the same)"
@@ -137,22 +137,20 @@ def plan_conditions(study: Study) -> list[design.ConditionPlan]:
 
 
 def _items(condition: Condition) -> tuple[design.Item, ...]:
+    rows = condition.usable_iris().order_by("target__name", "pk")
+    hashes = rows.values_list(
+        "pk", "target__name", "image__sha256", "target_resized__sha256", "start_image__sha256"
+    )
     return tuple(
         design.Item(
-            key=iri.target.name,
-            reference=_shown(condition, iri).sha256,
-            target=iri.target_resized.sha256,
-            start=iri.start_image.sha256,
-            iri=str(iri.pk),
+            key=name,
+            reference={Shows.IRI: iri, Shows.TARGET: target, Shows.START: start}[Shows(condition.shows)],
+            target=target,
+            start=start,
+            iri=str(pk),
         )
-        for iri in condition.usable_iris().with_images().order_by("target__name", "pk")
+        for pk, name, iri, target, start in hashes
     )
-
-
-def _shown(condition: Condition, iri: IRI) -> Any:
-    return {Shows.IRI: iri.image, Shows.TARGET: iri.target_resized, Shows.START: iri.start_image}[
-        Shows(condition.shows)
-    ]
 
 
 def planned_counts(study: Study) -> dict[str, int]:
@@ -194,7 +192,10 @@ def close_study(*, study: Study, by: User | None = None) -> None:
     _set_status(study, StudyStatus.CLOSED, by)
 
 
+@transaction.atomic
 def _set_status(study: Study, status: StudyStatus, by: User | None) -> None:
+    if not study.versions.exists():
+        raise StudyRefused(f"study {study.slug!r} never opened, so it cannot be {status}")
     Study.objects.filter(pk=study.pk).update(status=status)
     record_event(user=by, action=f"{status} study", subject=study)
 
