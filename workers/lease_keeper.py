@@ -13,6 +13,7 @@ from survey_site.stimuli import services
 
 # Beats per lease: some may fail without the lease running out.
 BEATS_PER_LEASE = 4
+LONGEST_PAUSE = 2.0  # seconds, so that progress moves and a cancel is noticed soon
 
 
 class LeaseKeeper:
@@ -37,7 +38,7 @@ class LeaseKeeper:
         self._progress = progress
 
     def _beat(self) -> None:
-        pause = min(settings.IRI_LEASE_SECONDS / BEATS_PER_LEASE, 2.0)
+        pause = min(settings.IRI_LEASE_SECONDS / BEATS_PER_LEASE, LONGEST_PAUSE)
         try:
             while not self._stop.wait(pause):
                 try:

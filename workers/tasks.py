@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import socket
 import threading
 import traceback
@@ -49,6 +50,16 @@ def device() -> str:
     """IRI_DEVICE, or the first CUDA device where there is one, or the CPU."""
     wanted = os.environ.get("IRI_DEVICE", "auto") or "auto"
     return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+
+
+@signals.worker_init.connect
+def check_device(**_: Any) -> None:
+    """A device that cannot be stops the worker at its start, by name, and no chunk is claimed for it."""
+    wanted = os.environ.get("IRI_DEVICE", "auto") or "auto"
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", wanted):
+        raise SystemExit(f"IRI_DEVICE is {wanted!r}; allowed: auto, cpu, cuda, cuda:0, cuda:1, ...")
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise SystemExit(f"IRI_DEVICE is {wanted!r}, but torch finds no CUDA device here")
 
 
 @signals.worker_ready.connect

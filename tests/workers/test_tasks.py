@@ -1,0 +1,348 @@
+"""A worker's task: from a claimed chunk to stored IRIs, or to a reason why not."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as site_settings
+from django.core.files.base import ContentFile
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models.functions import Now
+from PIL import Image
+
+from survey_site.stimuli import services
+from survey_site.stimuli.models import IRI, ChunkStatus, IRIChunk, IRIJob, IRIStatus, Network, Worker
+from tests.builders import claim, image_set, queued_job, recipe
+from workers import lease_keeper, tasks
+from workers.iri import inversion
+from workers.lease_keeper import LeaseKeeper
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.torch]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_over(transactional_db: None) -> Iterator[None]:
+    """No ring of another test, no network under an id that is used again, nobody shutting down."""
+    tasks._built.cache_clear()
+    yield
+    tasks.shutting_down.clear()
+    with redis.Redis.from_url(site_settings.CELERY_BROKER_URL) as client:
+        client.flushdb()
+
+
+def registered(**changes: Any) -> Network:
+    made = services.register_network(
+        **{
+            "slug": "tiny",
+            "name": "Tiny",
+            "source": "torchvision",
+            "architecture": "squeezenet1_1",
+            "random_seed": 1,
+            "num_classes": 10,
+            **changes,
+        }
+    )
+    tasks.inspect_network(made.pk)
+    made.refresh_from_db()
+    return made
+
+
+def real_job(n: int = 2, *, layer: str = "features.3", steps: int = 3) -> IRIJob:
+    """A pair of a real network at 32 pixels, a few steps long."""
+    network = registered()
+    (job,) = services.queue_pairs(
+        layers=[network.layers.get(name=layer)], recipe=recipe(steps=steps), image_set=image_set(n)
+    )
+    return job
+
+
+def make_iris() -> None:
+    """As Celery calls it, in this process."""
+    tasks.make_iris.apply(args=("iri.cpu",), throw=True)
+
+
+def stored(image: Any) -> bytes:
+    with image.file.open("rb") as file:
+        return bytes(file.read())
+
+
+def statuses(job: IRIJob) -> set[str]:
+    return set(job.iris.values_list("status", flat=True))
+
+
+def test_an_inspection_lists_the_layers_and_takes_the_hash_of_the_weights() -> None:
+    network = registered()
+    assert (network.state, network.input_size, len(network.weights_sha256)) == ("ready", 224, 64)
+    layers = list(network.layers.all())
+    assert [layer.depth for layer in layers] == list(range(len(layers)))
+    assert network.layers.get(name="features.3").output_shape == [128, 55, 55]
+    assert sorted(layer.role for layer in layers if layer.role) == ["logits", "pooled"]
+
+
+def test_a_network_that_cannot_be_built_fails_with_the_reason() -> None:
+    network = registered(architecture="squeezenet1_2")
+    assert network.state == "failed"
+    assert network.state_reason.startswith(
+        "torchvision has no architecture 'squeezenet1_2'; nearest: squeezenet1"
+    )
+
+
+def test_weights_that_do_not_fit_fail_with_the_reason() -> None:
+    network = registered(random_seed=None, weights=ContentFile(b"no tensors", name="mine.safetensors"))
+    assert network.state == "failed"
+    assert network.state_reason
+
+
+def test_an_odd_error_of_a_networks_own_code_is_a_reason_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def odd(*_: object) -> None:
+        raise TypeError("mean must be three numbers")
+
+    monkeypatch.setattr(tasks, "build", odd)
+    assert registered().state_reason == "mean must be three numbers"
+
+
+def test_a_network_deleted_meanwhile_is_nobodys_concern() -> None:
+    tasks.inspect_network(12345)
+
+
+def test_a_chunk_becomes_iris_with_everything_that_made_them() -> None:
+    job = real_job(2)
+    make_iris()
+    chunk = IRIChunk.objects.get()
+    assert (chunk.status, chunk.reason, chunk.attempts) == (ChunkStatus.FINISHED, "", 1)
+    for iri in job.iris.with_images():
+        images = {"image": iri.image, "start": iri.start_image, "target": iri.target_resized}
+        for name, image in images.items():
+            assert image is not None
+            picture = Image.open(io.BytesIO(stored(image)))
+            assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (32, 32))
+            assert (image.width, image.height) == (32, 32)
+            digest = hashlib.sha256(stored(image)).hexdigest()
+            assert digest == image.sha256 == iri.provenance[f"{name}_sha256"]
+        assert iri.status == IRIStatus.DONE
+        assert iri.relative_error is not None
+        assert 0 < iri.relative_error < 1.5
+        assert -1 <= (iri.cosine or 0) <= 1
+        assert iri.passed is (iri.passed_reason == "")
+        assert iri.target_label.startswith("class ")
+        assert iri.same_label is (iri.target_label == iri.iri_label)
+        assert set(iri.measures) == {"pearson", "clip_fraction"}
+        assert [step for step, _ in iri.loss_trace] == [0, 1, 2, 3]
+        assert iri.finished_at is not None
+
+
+def test_provenance_says_what_it_takes_to_make_an_iri_again() -> None:
+    job = real_job(2)
+    make_iris()
+    iri = job.iris.all()[0]
+    assert iri.provenance["recipe"] == job.recipe.sha256
+    assert iri.provenance["rng_seed"] == iri.rng_seed
+    assert iri.provenance["network"]["weights_sha256"] == job.layer.network.weights_sha256
+    assert iri.provenance["network"]["architecture"] == "squeezenet1_1"
+    assert iri.provenance["batch"] == sorted(str(pk) for pk in job.iris.values_list("pk", flat=True))
+    assert iri.provenance["steps_run"] == 3
+    for name in ("torch", "torchvision", "code", "device", "threads", "platform"):
+        assert iri.provenance[name], name
+
+
+def test_the_same_chunk_made_again_gives_the_same_images() -> None:
+    job = real_job(2)
+    make_iris()
+    first = dict(job.iris.values_list("pk", "image__sha256"))
+    IRI.objects.update(status=IRIStatus.FAILED)
+    services.queue_pairs(layers=[job.layer], recipe=job.recipe, image_set=job.image_set)
+    make_iris()
+    assert dict(job.iris.values_list("pk", "image__sha256")) == first
+
+
+def test_no_work_is_no_error_and_the_worker_announces_itself() -> None:
+    make_iris()
+    (worker,) = Worker.objects.all()
+    assert worker.device.startswith("cpu")
+    assert worker.memory_bytes
+    assert "squeezenet1_1" in worker.architectures["torchvision"]
+
+
+def test_a_worker_that_shuts_down_gives_its_chunk_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inversion, "REPORT_SECONDS", 0)
+    job = real_job(1, steps=5)
+    tasks.shutting_down.set()
+    make_iris()
+    chunk = IRIChunk.objects.get()
+    assert (chunk.status, chunk.attempts, statuses(job)) == (ChunkStatus.QUEUED, 0, {IRIStatus.QUEUED})
+    tasks.shutting_down.clear()
+    make_iris()
+    assert statuses(job) == {IRIStatus.DONE}
+
+
+def lose_the_lease() -> None:
+    with transaction.atomic():  # before the next heartbeat renews it
+        IRIChunk.objects.update(lease_until=Now() - timedelta(seconds=1))
+        claim(by="iri@successor")
+
+
+def cancel() -> None:
+    services.cancel_job(job=IRIJob.objects.get())
+
+
+@pytest.mark.parametrize("loss", [lose_the_lease, cancel])
+def test_a_worker_whose_lease_is_lost_stops_and_records_nothing(
+    loss: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heartbeat notices, the descent stops, and nothing of the successor's is touched."""
+    monkeypatch.setattr(inversion, "REPORT_SECONDS", 0)
+    monkeypatch.setattr(lease_keeper, "LONGEST_PAUSE", 0.02)
+    real_job(1, steps=100_000)
+    descent = inversion._Search.step
+    began = threading.Event()
+
+    def step(self: Any, number: int) -> None:
+        if not began.is_set():
+            began.set()
+            loss()
+        descent(self, number)
+
+    monkeypatch.setattr(inversion._Search, "step", step)
+    make_iris()
+    assert began.is_set()
+    iri, chunk = IRI.objects.get(), IRIChunk.objects.get()
+    assert iri.image is None
+    expected = ("cancelled", "cancelled", 1) if loss is cancel else ("running", "running", 2)
+    assert (iri.status, chunk.status, chunk.attempts) == expected
+
+
+def test_a_lease_lost_at_the_last_moment_records_nothing() -> None:
+    real_job(1)
+    lease = claim()
+    lose_the_lease()
+    with pytest.raises(services.LeaseLost):
+        tasks.make_chunk(lease, LeaseKeeper(lease))
+    assert IRI.objects.get().image is None
+
+
+def test_an_unknown_layer_fails_with_the_nearest_names_and_is_not_tried_again() -> None:
+    job = real_job(1)
+    job.layer.name = "features.33"
+    job.layer.save()
+    make_iris()
+    chunk = IRIChunk.objects.get()
+    assert (chunk.status, chunk.attempts) == (ChunkStatus.FAILED, 1)
+    assert "'features.33'" in chunk.reason
+    assert "features.3" in chunk.reason.replace("'features.33'", "")
+    assert "Traceback" not in chunk.reason
+    assert set(job.iris.values_list("status", "reason")) == {(IRIStatus.FAILED, chunk.reason)}
+
+
+def test_an_unexpected_error_is_tried_again_with_its_traceback_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = real_job(1)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tasks, "invert", fail)
+        make_iris()
+    chunk = IRIChunk.objects.get()
+    assert (chunk.status, chunk.attempts, statuses(job)) == (ChunkStatus.QUEUED, 1, {IRIStatus.QUEUED})
+    assert chunk.reason.startswith("Traceback")
+    assert chunk.reason.endswith("RuntimeError: CUDA out of memory\n")
+    make_iris()
+    assert statuses(job) == {IRIStatus.DONE}
+    assert IRIChunk.objects.get().reason == ""
+
+
+def test_what_one_attempt_recorded_the_next_does_not_make_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = real_job(3)
+    recorded: list[Any] = []
+
+    def record_one(*, lease: services.ChunkLease, found: services.FoundIRI) -> None:
+        if recorded:
+            raise OSError("the disk is full")
+        recorded.append(found.iri_id)
+        services.record_iri(lease=lease, found=found)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tasks, "services", Instead(services, record_iri=record_one))
+        make_iris()
+    (done,) = job.iris.done()
+    make_iris()
+    assert statuses(job) == {IRIStatus.DONE}
+    done_again = job.iris.get(pk=done.pk)
+    assert done_again.finished_at == done.finished_at
+    assert [len(iri.provenance["batch"]) for iri in job.iris.exclude(pk=done.pk)] == [2, 2]
+
+
+class Instead:
+    """A module with some names replaced."""
+
+    def __init__(self, module: Any, **names: Any) -> None:
+        self._module = module
+        self.__dict__.update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+def test_a_final_error_under_a_lost_lease_stays_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    real_job(1)
+
+    def fail(*_: object, **__: object) -> None:
+        lose_the_lease()
+        raise ValueError("late")
+
+    monkeypatch.setattr(tasks, "invert", fail)
+    make_iris()
+    assert IRIChunk.objects.get().reason == ""
+
+
+@pytest.mark.parametrize("error", [OperationalError("away"), InterfaceError("connection already closed")])
+def test_the_heartbeat_survives_a_database_that_is_away_for_a_beat(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_keeper, "LONGEST_PAUSE", 0.02)
+    queued_job(1)
+    lease = claim()
+    beats: list[int] = []
+
+    def heartbeat(**given: Any) -> None:
+        beats.append(1)
+        if len(beats) == 1:
+            raise error
+        services.heartbeat(**given)
+
+    monkeypatch.setattr(lease_keeper, "services", Instead(services, heartbeat=heartbeat))
+    with LeaseKeeper(lease) as keeper:
+        keeper.note({"step": 4})
+        until = time.monotonic() + 10
+        while len(beats) < 4 and time.monotonic() < until:
+            time.sleep(0.01)
+    assert len(beats) >= 4
+    assert not keeper.is_lost
+    assert IRIChunk.objects.get().progress == {"step": 4}
+
+
+@pytest.mark.parametrize("value", ["gpu", "cuda:x", "CPU 1"])
+def test_a_device_that_cannot_be_is_named_with_those_allowed(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IRI_DEVICE", value)
+    with pytest.raises(
+        SystemExit, match=f"IRI_DEVICE is '{value}'; allowed: auto, cpu, cuda, cuda:0, cuda:1"
+    ):
+        tasks.check_device()
+
+
+def test_the_device_is_the_cpu_where_nothing_else_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRI_DEVICE", "cpu")
+    tasks.check_device()
+    assert tasks.device() == "cpu"
