@@ -47,6 +47,7 @@ def registered(**changes: Any) -> Network:
             "architecture": "squeezenet1_1",
             "random_seed": 1,
             "num_classes": 10,
+            "input_size": 64,
             **changes,
         }
     )
@@ -80,11 +81,11 @@ def statuses(job: IRIJob) -> set[str]:
 
 def test_an_inspection_lists_the_layers_and_takes_the_hash_of_the_weights() -> None:
     network = registered()
-    assert (network.state, network.input_size, len(network.weights_sha256)) == ("ready", 224, 64)
+    assert (network.state, network.input_size, len(network.weights_sha256)) == ("ready", 64, 64)
     layers = list(network.layers.all())
     assert [layer.depth for layer in layers] == list(range(len(layers)))
-    assert network.layers.get(name="features.3").output_shape == [128, 55, 55]
-    assert sorted(layer.role for layer in layers if layer.role) == ["logits", "pooled"]
+    assert network.layers.get(name="features.3").output_shape == [128, 15, 15]
+    assert sorted(layer.role for layer in layers if layer.role) == ["logits"]
 
 
 def test_a_network_that_cannot_be_built_fails_with_the_reason() -> None:
