@@ -9,7 +9,7 @@ class Complaints:
     def __init__(self, page: Page) -> None:
         self.texts: list[str] = []
         page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.texts.append(str(error)))
+        page.on("pageerror", lambda error: self.texts.append(f"{error} on {page.url}"))
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "assert") or "Content Security Policy" in message.text:

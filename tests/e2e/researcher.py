@@ -129,7 +129,7 @@ class Researcher:
     def remove_condition(self, slug: str) -> None:
         row = self.page.get_by_role("row").filter(has=self.page.locator(f'input[value="{slug}"]'))
         row.get_by_text("delete", exact=True).click()
-        expect(self.page.get_by_text("This item will be deleted.").first).to_be_visible()
+        expect(self.page.get_by_text("This item will be deleted.").filter(visible=True)).to_be_visible()
 
     def results(self) -> list[dict[str, str]]:
         """The table of scores as shown: a dictionary a row, by column."""

@@ -67,6 +67,7 @@ def study(researcher: Researcher, tmp_path_factory: pytest.TempPathFactory) -> O
     researcher.queue_pair("_avg_pooling", "Photographs", image_size=IMAGE_SIZE, steps=STEPS)
     page.get_by_role("link", name="EfficientNet-Lite0 · _avg_pooling").click()
     progress = researcher.watch_job()
+    expect(page.get_by_role("img", name="IRI of")).to_have_count(len(PHOTOGRAPHS))
 
     recipe = page.get_by_role("link", name=re.compile("^reg_free")).inner_text()
     researcher.draft_study("Cats and coffee", completion_code=CODE)
@@ -121,7 +122,7 @@ def presentations(site: Lab, mode: str, slug: str) -> list[dict[str, Any]]:
         WHERE p.session_id = (
             SELECT s.id FROM participation_studysession s JOIN studies_study ON studies_study.id = s.study_id
             WHERE s.mode = %s AND studies_study.slug = %s ORDER BY s.created_at DESC LIMIT 1)
-        ORDER BY p.position
+        ORDER BY e.seq, p.position
         """,
         mode,
         slug,
@@ -144,7 +145,7 @@ def log_seqs(site: Lab, mode: str) -> list[int]:
 def assert_stored_once(site: Lab, participant: Participant, mode: str, slug: str) -> list[dict[str, Any]]:
     """Every presentation has one response: the side that was chosen. The log has no gap."""
     shown = presentations(site, mode, slug)
-    assert [row["position"] for row in shown] == list(range(len(participant.chosen)))
+    assert sorted(row["position"] for row in shown) == list(range(len(participant.chosen)))
     assert [row["order"].index(row["chosen"]) for row in shown] == participant.chosen
     assert len({row["seq"] for row in shown}) == len(shown)
     seqs = log_seqs(site, mode)
@@ -238,8 +239,9 @@ def _interval(text: str) -> tuple[float, float]:
 
 def assert_rows_match(path: Path, shown: list[dict[str, Any]]) -> None:
     with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = sorted(csv.DictReader(file), key=lambda row: int(row["seq"]))
-    assert [int(row["seq"]) for row in rows] == [row["seq"] for row in shown]
+        rows = sorted(csv.DictReader(file), key=lambda row: int(row["client_seq"]))
+    assert [int(row["client_seq"]) for row in rows] == [row["seq"] for row in shown]
+    assert [int(row["response"]) for row in rows] == [row["order"].index(row["chosen"]) for row in shown]
     assert [row["trial_kind"] for row in rows] == [row["kind"] for row in shown]
     assert [row["chose_target"] for row in rows] == [
         str(int(row["chosen"] == row["answer"])) for row in shown

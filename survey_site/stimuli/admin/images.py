@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from survey_site.access.services import make_owner
 from survey_site.stimuli import services
@@ -18,8 +19,11 @@ from survey_site.stimuli.admin.base import SharedModelAdmin, image_tag
 from survey_site.stimuli.models import ImageSet, TargetImage
 
 
-class ManyFilesInput(forms.ClearableFileInput):
+class ManyFilesInput(UnfoldAdminFileFieldWidget):
     allow_multiple_selected = True
+
+    class Media:
+        js = ["stimuli/many-files.js"]
 
 
 class ManyFilesField(forms.FileField):

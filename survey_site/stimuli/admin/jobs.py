@@ -49,9 +49,10 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
     def progress_bar(self, job: IRIJob) -> SafeString:
         state = job_progress([job.pk])[0]
         return format_html(
-            '<span class="iri-progress" data-job="{}"><progress max="{}" value="{}" aria-label="IRIs done">'
-            "</progress> <span data-text>{}</span></span>",
+            '<span class="iri-progress" data-job="{}" data-done="{}"><progress max="{}" value="{}" '
+            'aria-label="IRIs done"></progress> <span data-text>{}</span></span>',
             job.pk,
+            state["done"],
             max(state["total"], 1),
             state["done_share"] * max(state["total"], 1),
             state["text"],
