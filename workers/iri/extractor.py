@@ -8,19 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workers.iri.layer_errors import LayerError, LayerNotFound
+from workers.iri.tokens import pick, split
+
+__all__ = ["LayerError", "LayerNotFound", "find_layer", "respond", "respond_with_logits"]
+
 _NEAREST = 5
 
 
-class LayerError(ValueError):
-    """A layer whose response can't be used; the message says why and what can be used instead."""
-
-
-class LayerNotFound(LayerError):
-    """A name that no module of the network has; the message names the nearest valid ones."""
-
-
-class _Reached(Exception):
-    """A signal from inside the forward pass, not an error."""
+class _Reached(BaseException):
+    """A signal from inside the forward pass, not an error: nothing on its way may take it for one."""
 
     def __init__(self, output: Any) -> None:
         super().__init__("the layer has run")
@@ -28,12 +25,22 @@ class _Reached(Exception):
 
 
 def find_layer(module: nn.Module, layer: str) -> nn.Module:
-    """The submodule of that name. Raises LayerNotFound naming the nearest valid names."""
+    """The submodule that a layer names, tokens selected of it or not (see tokens).
+
+    Raises LayerNotFound naming the nearest valid names.
+    """
+    layer, _ = split(layer)
     names = {name: child for name, child in module.named_modules() if name}
     if layer in names:
         return names[layer]
     nearest = difflib.get_close_matches(layer, names, _NEAREST, cutoff=0.0)
     raise LayerNotFound(f"the network has no layer {layer!r}; nearest: {', '.join(nearest)}")
+
+
+def _picked(module: nn.Module, layer: str, output: Any) -> Tensor:
+    if not isinstance(output, Tensor):
+        raise LayerError(_no_tensor(module, layer, output))
+    return pick(module, layer, output)
 
 
 def respond(module: nn.Module, layer: str, inputs: Tensor) -> Tensor:
@@ -43,9 +50,7 @@ def respond(module: nn.Module, layer: str, inputs: Tensor) -> Tensor:
     Raises LayerNotFound for an unknown name; LayerError where the layer doesn't run or gives no tensor of
     one row per image.
     """
-    output = _stop_at(module, layer, inputs)
-    if not isinstance(output, Tensor):
-        raise LayerError(_no_tensor(module, layer, output))
+    output = _picked(module, layer, _stop_at(module, layer, inputs))
     if output.ndim == 0 or output.shape[0] != inputs.shape[0] or not output.is_floating_point():
         raise LayerError(
             f"layer {layer!r} gives {output.dtype} of shape {tuple(output.shape)}"
@@ -86,9 +91,7 @@ def respond_with_logits(module: nn.Module, layer: str, inputs: Tensor) -> tuple[
         handle.remove()
     if not seen:
         raise LayerError(f"layer {layer!r} does not run in a forward pass of the network")
-    if not isinstance(seen[0], Tensor):
-        raise LayerError(_no_tensor(module, layer, seen[0]))
-    return seen[0].flatten(1), torch.as_tensor(logits)
+    return _picked(module, layer, seen[0]).flatten(1), torch.as_tensor(logits)
 
 
 def _no_tensor(module: nn.Module, layer: str, output: Any) -> str:

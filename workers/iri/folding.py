@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from workers.iri.extractor import respond
+from workers.iri.graph import expose
 
 # Largest relative difference between the folded and the original response that rounding explains.
 _TOLERANCE = 1e-4
@@ -27,7 +28,7 @@ def prepare(module: nn.Module, layer: str, probe: Tensor, device: str | torch.de
     `probe`: normalised images (n, 3, h, w) on which original and folded copy are compared.
     Raises what `respond` raises, for instance LayerNotFound.
     """
-    plain = copy.deepcopy(module).eval().requires_grad_(False).to(device)
+    plain = expose(copy.deepcopy(module).eval(), [layer]).requires_grad_(False).to(device)
     expected = _response(plain, layer, probe.to(device))
     folded = _channels_last(_folded(plain, layer, probe.to(device)))
     found = _response(folded, layer, probe.to(device))

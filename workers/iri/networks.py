@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workers.iri.extractor import LayerError, LayerNotFound
+from workers.iri.layer_errors import LayerError, LayerNotFound
 from workers.iri.layers import LayerInfo, list_layers
 from workers.iri.vision import import_torchvision
 from workers.iri.weights import WeightsError, load_weights, state_sha256
