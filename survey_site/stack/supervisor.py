@@ -25,7 +25,6 @@ from .processes import Process, housekeeping_worker, iri_worker, python_child, w
 logger = logging.getLogger("survey_site.stack")
 
 READY_SECONDS = 120.0
-WORKERS_SECONDS = 30.0
 POLL_SECONDS = 0.3
 LONGEST_BACK_OFF_SECONDS = 30.0
 SETTLED_SECONDS = 60.0  # a process that ran this long starts its back-off anew
@@ -88,13 +87,10 @@ class Supervisor:
         self.web = web(options)
         self.workers = [iri_worker(options), housekeeping_worker(options)]
         self.steps: list[Child] = []
+        self.starting: list[Process] = []
         self.watched: list[Watched] = []
         self.is_stopping = False
         self.is_hurried = False
-
-    @property
-    def processes(self) -> list[Process]:
-        return [self.web, *self.workers]
 
     def run(self, companion: Child | None = None) -> int:
         """Exit status: 0 when told to end, else 1. A `companion` runs beside the stack; if it fails, all
@@ -136,7 +132,7 @@ class Supervisor:
             self._start_process(worker)
         self._finish_step(static_files)
         self._start_process(self.web)
-        self._wait_ready()
+        self._wait_for_web()
         logger.info("IRISurvey runs at %s/admin/", self.options.public_url)
         logger.info("Logs are in %s. Ctrl-C ends everything.", self.options.log("web").parent)
 
@@ -180,30 +176,36 @@ class Supervisor:
 
     def _start_process(self, process: Process) -> None:
         process.child.start()
+        self.starting.append(process)
         self.watched.append(Watched(process.name, process.child.start, lambda: process.child))
 
-    def _wait_ready(self) -> None:
-        began = time.monotonic()
-        deadline = began + READY_SECONDS
-        waiting = self.processes
-        while waiting:
-            for process in list(waiting):
-                if not process.child.is_running():
-                    raise StackError(
-                        f"{process.name} ended at start ({process.child.exit_reason()}); "
-                        f"{process.child.log}:\n{process.child.last_words()}"
-                    )
-                if process.is_ready():
-                    waiting.remove(process)
-                    logger.info("%s ready", process.name)
-            if self.web in waiting and time.monotonic() > deadline:
+    def _wait_for_web(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while self.web in self.starting:
+            self._greet_ready()
+            if time.monotonic() > deadline:
                 raise StackError(f"web is not ready after {READY_SECONDS:.0f} s; see {self.web.child.log}")
-            if self.web not in waiting and time.monotonic() > began + WORKERS_SECONDS:
-                return  # they run, and one that took up work at once answers only when it is done
             time.sleep(POLL_SECONDS)
 
+    def _greet_ready(self) -> None:
+        """Say which of the starting processes are ready now; StackError if one ended instead."""
+        for process in list(self.starting):
+            child = process.child
+            if not child.is_running():
+                raise StackError(
+                    f"{process.name} ended at start ({child.exit_reason()}); "
+                    f"{child.log}:\n{child.last_words()}"
+                )
+            if process.is_ready():
+                self.starting.remove(process)
+                logger.info("%s ready", process.name)
+
     def _watch(self, companion: Child | None) -> int:
+        # A worker that took up work at once answers only when it is done, so nobody waits for it for ever.
+        patience_ends = time.monotonic() + READY_SECONDS
         while True:
+            if self.starting and time.monotonic() < patience_ends:
+                self._greet_ready()
             for watched in self.watched:
                 watched.look_after()
             if companion and companion.failure():

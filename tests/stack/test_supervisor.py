@@ -106,7 +106,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 def test_it_serves_once_it_says_so(stack: RunningStack) -> None:
     assert stack.serves()
     for name in ("PostgreSQL", "Broker", "web", "iri worker", "housekeeping worker"):
-        assert f"{name} ready" in stack.output.read_text()
+        assert stack.says(f"{name} ready")
 
 
 @pytest.mark.broker
