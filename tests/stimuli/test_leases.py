@@ -34,6 +34,9 @@ def test_a_claim_gives_a_lease_a_token_and_the_attempts_number() -> None:
     job = queued_job()
     lease = claim()
     chunk = IRIChunk.objects.get()
+    assert chunk.owner is not None
+    assert chunk.lease_until is not None
+    assert chunk.started_at is not None
     assert (chunk.status, chunk.owner.name, chunk.attempts) == (ChunkStatus.RUNNING, "iri@here", 1)
     assert (lease.token, chunk.fencing_token, lease.chunk.job) == (1, 1, job)
     assert chunk.lease_until - chunk.started_at == timedelta(seconds=60)
@@ -114,6 +117,7 @@ def test_a_lapsed_lease_is_claimed_again_under_a_higher_token() -> None:
     lapse(lapsed)
     second = claim(by="iri@next")
     assert (second.chunk, second.token) == (lapsed.chunk, lapsed.token + 1)
+    assert second.chunk.owner is not None
     assert second.chunk.owner.name == "iri@next"
     assert second.chunk.attempts == 2
 
@@ -153,10 +157,14 @@ def test_an_iri_is_recorded_once_with_all_that_was_measured() -> None:
     services.record_iri(lease=lease, found=found(iri, passed=False))  # delivered twice: the first stays
     iri.refresh_from_db()
     assert (iri.status, iri.passed, iri.relative_error) == (IRIStatus.DONE, True, 0.1)
-    assert iri.image.file.read() == first.image
-    assert iri.start_image.file.read() == first.start_image
-    assert iri.target_resized.file.read() == first.target_resized
-    assert (iri.image.width, iri.loss_trace) == (SIZE, [[0, 1.0], [3, 0.1]])
+    for image, data in (
+        (iri.image, first.image),
+        (iri.start_image, first.start_image),
+        (iri.target_resized, first.target_resized),
+    ):
+        assert image is not None
+        assert (image.file.read(), image.width) == (data, SIZE)
+    assert iri.loss_trace == [[0, 1.0], [3, 0.1]]
 
 
 def test_an_iri_of_another_chunk_is_not_touched(settings: Any) -> None:

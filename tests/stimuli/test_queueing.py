@@ -69,7 +69,7 @@ def test_images_that_are_new_in_the_set_are_added() -> None:
 def test_what_failed_is_queued_again_and_what_is_done_stays() -> None:
     job = queued_job(3)
     lease = claim()
-    IRI.objects.filter(pk=lease.chunk.iris.first().pk).update(status=IRIStatus.FAILED, reason="odd")
+    IRI.objects.filter(pk=lease.chunk.iris.all()[0].pk).update(status=IRIStatus.FAILED, reason="odd")
     services.fail_chunk(lease=lease, reason="out of memory", can_pass=False)
     assert set(job.iris.values_list("status", flat=True)) == {IRIStatus.FAILED}
     again(job)

@@ -1,0 +1,436 @@
+"""The admin: every page answers, buttons and actions do what they say, and looking changes nothing."""
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.messages import get_messages
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from survey_site.access.models import AuditEvent, Membership
+from survey_site.stimuli import services
+from survey_site.stimuli.models import IRI, ImageSet, IRIChunk, IRIJob, IRIStatus, Layer, Network, Recipe
+from survey_site.studies.models import Study, StudyStatus
+from tests.builders import (
+    claim,
+    draft_study,
+    finish,
+    image_set,
+    logged_in,
+    network,
+    opened_study,
+    png,
+    queued_job,
+    researcher,
+    superuser,
+)
+from tests.participation.visitor import response, running
+
+pytestmark = pytest.mark.django_db
+
+MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
+
+
+def url(model: Any, page: str, *arguments: object) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=arguments)
+
+
+def said(answer: Any) -> list[str]:
+    """The messages that the page after this answer shows."""
+    return [str(message) for message in get_messages(answer.wsgi_request)]
+
+
+@pytest.fixture
+def ada() -> User:
+    return superuser()
+
+
+@pytest.fixture
+def client(ada: User) -> Client:
+    return logged_in(ada)
+
+
+@pytest.fixture
+def lived_in(ada: User) -> None:
+    """At least one row of every model, in several states."""
+    study = opened_study(n=3)
+    visitor = running()
+    visitor.log(response(1, visitor.presentations()[0]))
+    queued_job(2, slug="waiting")
+    queued_job(2, slug="failing")
+    lease = claim()
+    services.heartbeat(
+        lease=lease, progress={"step": 1, "steps": 4, "relative_error": None, "seconds_left": 3.0}
+    )
+    services.fail_chunk(lease=claim(), reason="Traceback <b>odd</b>", can_pass=False)
+    services.register_network(
+        slug="pending", name="Pending", source="timm", architecture="x", random_seed=1, created_by=ada
+    )
+    Membership.objects.create(user=ada, role="owner", content_object=study)
+    Group.objects.create(name="lab")
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_every_page_of_every_model_answers(client: Client, lived_in: None, model: Any) -> None:
+    rows = model._default_manager.all()
+    assert rows
+    assert client.get(url(model, "changelist")).status_code == 200
+    assert client.get(url(model, "changelist"), {"q": "a"}).status_code == 200
+    for row in rows[:6]:
+        assert client.get(url(model, "change", row.pk)).status_code == 200, row
+        assert client.get(url(model, "history", row.pk)).status_code == 200
+    may_add = admin.site._registry[model].has_add_permission(client.get("/admin/").wsgi_request)
+    assert client.get(url(model, "add")).status_code == (200 if may_add else 403)
+
+
+def test_every_room_shows_its_rows_in_the_admin() -> None:
+    shown = {model._meta.label for model in MODELS}
+    assert shown >= {
+        "stimuli.Network", "stimuli.Layer", "stimuli.ImageSet", "stimuli.IRIJob", "stimuli.IRI",
+        "stimuli.Recipe", "stimuli.Worker", "studies.Study", "participation.StudySession",
+        "access.Membership", "access.AuditEvent",
+    }  # fmt: skip
+
+
+def test_the_overview_counts_and_links(client: Client, lived_in: None) -> None:
+    page = client.get("/admin/").content.decode()
+    assert "<strong>3</strong> IRIs found" in page
+    assert 'href="/admin/results/faces/"' in page
+    assert client.get("/").url == "/admin/"  # type: ignore[attr-defined]
+
+
+def test_the_anonymous_see_nothing_of_the_admin(lived_in: None) -> None:
+    anonymous = Client()
+    image = IRI.objects.done()[0].image
+    assert image is not None
+    pages = [
+        "/admin/",
+        reverse("admin-image", args=[image.pk]),
+        *(url(model, "changelist") for model in MODELS),
+    ]
+    for page in pages:
+        assert anonymous.get(page)["Location"].startswith("/admin/login/"), page
+
+
+def allowed(user: User, *names: str) -> Client:
+    """A client of somebody with these permissions."""
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    return logged_in(user)
+
+
+def test_another_researcher_sees_no_study_session_network_or_set_of_others(lived_in: None) -> None:
+    names = [
+        "view_study",
+        "change_study",
+        "view_studysession",
+        "view_network",
+        "change_network",
+        "view_imageset",
+    ]
+    bea = allowed(researcher(), *names)
+    for label in ("studies.Study", "participation.StudySession", "stimuli.Network", "stimuli.ImageSet"):
+        model: Any = apps.get_model(label)
+        row = model._default_manager.all()[0]
+        page = bea.get(url(model, "changelist"))
+        assert page.status_code == 200
+        assert page.context["cl"].result_count == 0
+        assert bea.get(url(model, "change", row.pk)).status_code == 302  # "does not exist", back to the start
+
+
+def test_an_iri_is_shown_with_its_images_and_figures(client: Client) -> None:
+    finish(queued_job(1))
+    iri = IRI.objects.get()
+    page = client.get(url(IRI, "change", iri.pk)).content.decode()
+    for image in (iri.image, iri.start_image, iri.target_resized):
+        assert image is not None
+        address = reverse("admin-image", args=[image.pk])
+        assert address in page
+        answer = client.get(address)
+        assert (answer.status_code, answer["Content-Type"]) == (200, "image/png")
+        assert b"".join(answer.streaming_content) == image.file.read()  # type: ignore[attr-defined]
+    assert "10.0%" in page
+    assert "0.9900" in page
+    assert "cat → cat" in page
+    assert "relative error falls from 1.000 to 0.100 in 3 steps" in page
+
+
+def test_what_a_worker_wrote_is_shown_as_text(client: Client, lived_in: None) -> None:
+    job = IRIJob.objects.get(layer__network__slug="failing")
+    page = client.get(url(IRIJob, "change", job.pk)).content.decode()
+    assert "Traceback &lt;b&gt;odd&lt;/b&gt;" in page
+
+
+# Queueing pairs ------------------------------------------------------------------------------------------
+
+
+def queue_form(*layers: Layer, **changes: object) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "action": "queue_pairs",
+        "_selected_action": [layer.pk for layer in layers],
+        "queue_now": "1",
+        "preset": "reg_free",
+        "image_size": "64",
+        "steps": "9",
+        "rng_seed": "5",
+        "priority": "2",
+        "queue": "iri.cpu",
+        "image_set": ImageSet.objects.get().pk,
+    }
+    return {**given, **changes}
+
+
+def test_the_action_asks_and_then_queues(client: Client, ada: User) -> None:
+    layers = list(network().layers.all())[:2]
+    image_set(3)
+    asked = client.post(
+        url(Layer, "changelist"),
+        {"action": "queue_pairs", "_selected_action": [layer.pk for layer in layers]},
+    )
+    assert asked.status_code == 200
+    assert "IRIs of every image of the set are searched for at" in asked.content.decode()
+    assert not IRIJob.objects.exists()
+    queued = client.post(url(Layer, "changelist"), queue_form(*layers))
+    assert queued["Location"] == url(IRIJob, "changelist")
+    assert said(queued) == ["2 jobs queued."]
+    assert {(job.rng_seed, job.priority, job.created_by) for job in IRIJob.objects.all()} == {(5, 2, ada)}
+    assert (Recipe.objects.get().load().image_size, Recipe.objects.get().load().steps) == (64, 9)
+    assert IRI.objects.count() == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": "0"}, "steps is 0; allowed: a whole number from 1 to 100000"),
+        ({"image_size": "7"}, "image_size is 7; allowed:"),
+        ({"rng_seed": "9" * 30}, "less than or equal to 9223372036854775807"),
+        ({"priority": "99999999999"}, "less than or equal to 1000"),
+        ({"image_set": "77"}, "not one of the available choices"),
+        ({"preset": "magic"}, "magic is not one of the available choices"),
+    ],
+)
+def test_a_form_that_cannot_be_queued_says_why(
+    client: Client, changes: dict[str, object], message: str
+) -> None:
+    made = network()
+    image_set(1)
+    page = client.post(url(Layer, "changelist"), queue_form(*made.layers.all(), **changes))
+    assert page.status_code == 200
+    assert message in page.content.decode()
+    assert not IRIJob.objects.exists()
+
+
+def test_a_refused_queueing_is_said_on_the_form(client: Client) -> None:
+    made = network()
+    ImageSet.objects.create(slug="empty", name="Empty")
+    page = client.post(url(Layer, "changelist"), queue_form(*made.layers.all()))
+    assert "image set &#x27;empty&#x27; has no images; import some first" in page.content.decode()
+
+
+def test_whoever_may_only_look_can_neither_queue_nor_steer() -> None:
+    made = network()
+    image_set(1)
+    bea = allowed(researcher(), "view_layer", "view_irijob")
+    bea.post(url(Layer, "changelist"), queue_form(*made.layers.all()))
+    assert not IRIJob.objects.exists()
+    job = queued_job(2, slug="other")
+    for action in ("pause", "cancel", "requeue"):
+        bea.post(url(IRIJob, "changelist"), {"action": action, "_selected_action": [job.pk]})
+    job.refresh_from_db()
+    assert (job.paused, job.cancelled_at) == (False, None)
+
+
+def test_jobs_are_paused_resumed_cancelled_and_queued_again(client: Client) -> None:
+    job = queued_job(2)
+
+    def act(name: str) -> str:
+        answer = client.post(url(IRIJob, "changelist"), {"action": name, "_selected_action": [job.pk]})
+        job.refresh_from_db()
+        return said(answer)[-1]
+
+    assert act("pause") == "1 jobs paused; chunks under way are finished."
+    assert job.paused
+    assert act("resume") == "1 jobs resumed."
+    assert not job.paused
+    assert act("cancel") == "1 jobs cancelled."
+    assert set(job.iris.values_list("status", flat=True)) == {IRIStatus.CANCELLED}
+    assert act("requeue") == "1 jobs queued again for what is missing."
+    assert IRIChunk.objects.claimable().count() == 1
+
+
+# Networks and image sets ---------------------------------------------------------------------------------
+
+
+def network_form(**changes: object) -> dict[str, object]:
+    given: dict[str, object] = {
+        "name": "Net", "slug": "net", "source": "torchvision", "architecture": "resnet18",
+        "num_classes": "1000", "is_residual": "unknown", "mean": "null", "std": "null",
+        "layers-TOTAL_FORMS": "0", "layers-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    return {**given, **changes}
+
+
+def test_a_network_is_registered_for_inspection(client: Client, ada: User) -> None:
+    answer = client.post(url(Network, "add"), network_form(random_seed="3", epsilon="0.5"))
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    made = Network.objects.get()
+    assert (made.state, made.random_seed, made.epsilon) == ("pending", 3, 0.5)
+    assert Membership.objects.get().user == ada
+    assert any("A worker is inspecting the network" in message for message in said(answer))
+
+
+def test_weights_over_the_web_are_safetensors_alone(client: Client) -> None:
+    pickle = SimpleUploadedFile("evil.pt", b"x")
+    page = client.post(url(Network, "add"), network_form(weights=pickle))
+    assert page.status_code == 200
+    assert "evil.pt: only .safetensors files are taken here" in page.content.decode()
+    neither = client.post(url(Network, "add"), network_form())
+    assert "Give exactly one of: a weights file" in neither.content.decode()
+    good = SimpleUploadedFile("good.safetensors", b"x")
+    assert client.post(url(Network, "add"), network_form(weights=good)).status_code == 302
+    assert Network.objects.get().weights.read() == b"x"
+
+
+def test_what_was_built_stays_and_factors_may_be_corrected(client: Client) -> None:
+    made = network()
+    changed = network_form(architecture="resnet50", random_seed="9", family="ResNet", training_loss="trades")
+    changed |= {"layers-TOTAL_FORMS": "0"}
+    assert client.post(url(Network, "change", made.pk), changed).status_code == 302
+    made.refresh_from_db()
+    assert (made.architecture, made.random_seed, made.slug) == ("resnet18", 0, "net")
+    assert (made.family, made.training_loss) == ("ResNet", "trades")
+    assert made.layers.count() == 3
+
+
+def test_images_are_uploaded_to_a_set_and_bad_ones_named(client: Client) -> None:
+    files = [
+        SimpleUploadedFile("a.png", png(1)),
+        SimpleUploadedFile("notes.txt", b"words"),
+        SimpleUploadedFile("b.png", png(2)),
+    ]
+    form = {"name": "Photos", "slug": "photos", "targets-TOTAL_FORMS": "0", "targets-INITIAL_FORMS": "0"}
+    answer = client.post(url(ImageSet, "add"), {**form, "add_images": files})
+    assert answer.status_code == 302
+    assert ImageSet.objects.get().targets.count() == 2
+    assert any(message.startswith("notes.txt was refused: not an image") for message in said(answer))
+    assert any(message.startswith("2 images added") for message in said(answer))
+
+
+# Studies -------------------------------------------------------------------------------------------------
+
+
+def study_form(study: Study, button: str, **changes: object) -> dict[str, object]:
+    """The study's form as it stands, sent with a button of its submit line."""
+    client = logged_in(User.objects.get(username="ada"))
+    page = client.get(url(Study, "change", study.pk))
+    given: dict[str, object] = {}
+    forms = [page.context["adminform"].form]
+    for inline in page.context["inline_admin_formsets"]:
+        forms += [inline.formset.management_form, *inline.formset.forms]
+    for form in forms:
+        for bound in form:
+            if bound.value() is not None and bound.value() is not False:
+                given[bound.html_name] = bound.value()
+    return {**given, f"studies_study_{button}": "1", **changes}
+
+
+def test_a_study_opens_pauses_and_closes_by_its_buttons(client: Client, ada: User) -> None:
+    study = draft_study(n=2)
+    page = url(Study, "change", study.pk)
+    for button, status in (("open_now", "open"), ("pause_now", "paused"), ("close_now", "closed")):
+        answer = client.post(page, study_form(study, button))
+        assert answer.status_code == 302, answer.context["errors"]
+        study.refresh_from_db()
+        assert study.status == status
+    assert list(AuditEvent.objects.order_by("pk").values_list("user", "action")) == [
+        (ada.pk, "open study"), (ada.pk, "paused study"), (ada.pk, "closed study"),
+    ]  # fmt: skip
+
+
+def test_what_was_changed_on_the_form_is_part_of_what_opens(client: Client) -> None:
+    study = draft_study(n=2)
+    changed = study_form(
+        study,
+        "open_now",
+        **{"n_catch": 7, "texts-0-consent": "Brand new terms.", "conditions-0-include_failed": "on"},
+    )
+    assert client.post(url(Study, "change", study.pk), changed).status_code == 302
+    version = study.current_version
+    assert version is not None
+    assert version.settings["n_catch"] == 7
+    assert version.settings["conditions"][0]["include_failed"] is True
+    assert "Brand new terms." in version.texts["en"]["consent"]
+
+
+def test_a_study_that_cannot_open_says_what_is_missing_and_keeps_what_was_typed(client: Client) -> None:
+    study = draft_study(n=2)
+    study.conditions.update(iri_seed=4)
+    answer = client.post(url(Study, "change", study.pk), study_form(study, "open_now", name="Better name"))
+    study.refresh_from_db()
+    assert (study.status, study.name) == (StudyStatus.DRAFT, "Better name")
+    assert any("The study cannot open: condition net-pool-reg_free" in message for message in said(answer))
+
+
+def test_nothing_opens_pauses_or_closes_by_looking(client: Client) -> None:
+    study = draft_study(n=2)
+    for button in ("open_now", "pause_now", "close_now"):
+        for query in ({f"studies_study_{button}": "1"}, {button: "1"}):
+            client.get(url(Study, "change", study.pk), query)
+        assert client.get(f"/admin/studies/study/{study.pk}/{button}/").status_code in (302, 404)
+    study.refresh_from_db()
+    assert study.status == StudyStatus.DRAFT
+    assert not AuditEvent.objects.exists()
+
+
+def test_a_condition_that_people_saw_cannot_be_given_another_meaning(client: Client) -> None:
+    study = opened_study(n=2)
+    answer = client.post(
+        url(Study, "change", study.pk), study_form(study, "open_now", **{"conditions-0-iri_seed": 9})
+    )
+    assert answer.status_code == 200
+    assert "is part of an opened study, so its iri_seed cannot change" in answer.content.decode()
+    assert study.conditions.get().iri_seed == 0
+
+
+def test_a_condition_or_study_that_people_saw_cannot_be_deleted(client: Client) -> None:
+    study = opened_study(n=2)
+    deleted = client.post(
+        url(Study, "change", study.pk), study_form(study, "open_now", **{"conditions-0-DELETE": "on"})
+    )
+    assert deleted.status_code == 200
+    client.post(url(Study, "delete", study.pk), {"post": "yes"})
+    assert Study.objects.get().conditions.count() == 1
+
+
+def test_a_new_study_has_texts_and_belongs_to_whoever_made_it(client: Client, ada: User) -> None:
+    page = client.get(url(Study, "add"))
+    given = {
+        bound.html_name: bound.value()
+        for bound in page.context["adminform"].form
+        if bound.value() is not None and bound.value() is not False
+    }
+    for prefix in ("conditions", "texts"):
+        given |= {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"}
+    answer = client.post(url(Study, "add"), {**given, "name": "New", "slug": "new"})
+    assert answer.status_code == 302, answer.context["errors"]
+    made = Study.objects.get()
+    assert (made.created_by, made.texts.count(), Membership.objects.get().user) == (ada, 1, ada)
+
+
+def test_every_change_is_in_the_history(client: Client) -> None:
+    study = draft_study(n=2)
+    client.post(url(Study, "change", study.pk), study_form(study, "open_now", minutes=9))
+    history = client.get(url(Study, "history", study.pk)).content.decode()
+    assert "Changed Minutes" in history
+
+
+def test_a_set_is_renamed_without_an_upload(client: Client) -> None:
+    made = image_set(1)
+    form = {"name": "Renamed", "slug": made.slug}
+    form |= {"targets-TOTAL_FORMS": "0", "targets-INITIAL_FORMS": "0"}
+    assert client.post(url(ImageSet, "change", made.pk), form).status_code == 302
+    made.refresh_from_db()
+    assert (made.name, made.targets.count()) == ("Renamed", 1)
