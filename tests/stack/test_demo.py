@@ -72,6 +72,12 @@ def test_a_network_that_cannot_be_built_says_why(network: Network) -> None:
         steps.wait_until_ready(network)
 
 
+def test_a_network_that_failed_before_is_tried_again(network: Network) -> None:
+    Network.objects.filter(pk=network.pk).update(state=NetworkState.FAILED)
+    again = steps.register(steps.NETWORKS[0])
+    assert (again.slug, again.state) == (network.slug, NetworkState.PENDING)
+
+
 @pytest.mark.django_db
 def test_the_password_is_new_at_every_run() -> None:
     first, second = steps.renew_login(), steps.renew_login()

@@ -77,7 +77,8 @@ def save_recipe() -> Recipe:
 
 
 def register(network: DemoNetwork) -> Network:
-    """The network's row; a new one is inspected by a worker while this goes on."""
+    """The network's row; a worker inspects a new one, or one that could not be built before, meanwhile."""
+    Network.objects.filter(slug=network.slug, state=NetworkState.FAILED).delete()
     return Network.objects.filter(slug=network.slug).first() or stimuli.register_network(
         slug=network.slug,
         name=network.name,
