@@ -9,7 +9,16 @@ from tempfile import NamedTemporaryFile
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from survey_site.environment import env_bool, env_choice, env_int, env_list, env_path, env_str
+from survey_site.environment import (
+    env_bool,
+    env_choice,
+    env_int,
+    env_list,
+    env_path,
+    env_str,
+    env_url,
+    env_urls,
+)
 from survey_site.stack.connection import embedded_connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -18,9 +27,9 @@ MEDIA_ROOT = env_path("MEDIA_ROOT", VAR_DIR / "media")
 STATIC_ROOT = env_path("STATIC_ROOT", VAR_DIR / "static")
 
 DEBUG = env_bool("DEBUG", False)
-PUBLIC_URL = env_str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+PUBLIC_URL = env_url("PUBLIC_URL", "http://127.0.0.1:8000", schemes=["http", "https"]).rstrip("/")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS = env_urls("CSRF_TRUSTED_ORIGINS", schemes=["http", "https"])
 
 
 def secret_key() -> str:
@@ -44,7 +53,9 @@ SECRET_KEY = secret_key()
 # Databases and broker -----------------------------------------------------------------------------------
 _embedded = embedded_connection(VAR_DIR)
 DATABASE_URL = env_str("DATABASE_URL", _embedded.database_url if _embedded else "")
-CELERY_BROKER_URL = env_str("CELERY_BROKER_URL", _embedded.broker_url if _embedded else "")
+CELERY_BROKER_URL = env_url(
+    "CELERY_BROKER_URL", _embedded.broker_url if _embedded else "", schemes=["redis", "rediss"]
+)
 # Commands that need no database (score_csv, checks) run before any was ever started.
 NOT_STARTED_URL = "postgres://not-started@127.0.0.1:1/start-the-stack-with-make-up-or-set-DATABASE_URL"
 try:

@@ -155,12 +155,13 @@ def version_of(study: Study) -> StudyVersion:
 
 
 def superuser() -> User:
-    return User.objects.create_superuser("ada", "ada@example.org", "a password for tests")
+    """Without a password, since hashing one takes most of a second: tests log in by `logged_in`."""
+    return User.objects.create_superuser("ada", "ada@example.org")
 
 
 def researcher(name: str = "bea") -> User:
     """Somebody on the staff who holds no role anywhere."""
-    return User.objects.create_user(name, f"{name}@example.org", "a password for tests", is_staff=True)
+    return User.objects.create_user(name, f"{name}@example.org", is_staff=True)
 
 
 def logged_in(user: User) -> Client:

@@ -18,7 +18,7 @@ from survey_site.celery import app
 from survey_site.stimuli import services
 from survey_site.stimuli.models import IRI, IRIChunk, Network
 from survey_site.stimuli.tasks import sweep as sweep_task
-from tests.builders import claim, finish, layer, network, queued_job, recipe
+from tests.builders import claim, finish, layer, queued_job, recipe
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
