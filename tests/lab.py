@@ -71,22 +71,20 @@ class Lab:
     def last_words(self, name: str, lines: int = 40) -> str:
         return tail(self.log(name), lines)
 
-    def stop(self, process: subprocess.Popen[bytes]) -> None:
-        """Ask it to end, and wait."""
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.wait(STOP_SECONDS)
-
-    def close(self) -> None:
-        for process in reversed(self.processes):
+    def stop(self, *processes: subprocess.Popen[bytes]) -> None:
+        """Ask them to end, and wait; whoever does not is killed."""
+        for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-        for process in reversed(self.processes):
+        for process in processes:
             try:
                 process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def close(self) -> None:
+        self.stop(*reversed(self.processes))
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """What the database holds, read past the site's own code."""

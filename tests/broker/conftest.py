@@ -1,70 +1,70 @@
 """Real worker processes on a real broker and a real database, with short leases."""
 
+import itertools
 import subprocess
-from collections.abc import Callable, Iterator
-from itertools import count
-from pathlib import Path
+from collections.abc import Iterator
+from functools import partial
+from typing import Protocol
 
 import pytest
-import skimage.data
 
+from survey_site.stack.processes import QUIET, WAIT_POLICY
 from tests.lab import Lab
 from tests.servers import StackServers
 
 READY_SECONDS = 120.0
-QUIET = ("--without-mingle", "--without-gossip", "--without-heartbeat")
-PHOTOGRAPHS = ("chelsea.png", "coffee.png")
 
-StartWorker = Callable[[], subprocess.Popen[bytes]]
+
+class StartWorker(Protocol):
+    def __call__(self, count: int = 1) -> subprocess.Popen[bytes]: ...
 
 
 @pytest.fixture(scope="module")
-def lab(stack_servers: StackServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Tables, two photographs in the set "photographs", and the housekeeping worker with its sweep."""
-    lab = Lab(
-        stack_servers, IRI_LEASE_SECONDS="5", IRI_SWEEP_SECONDS="1", IRI_CHUNK_SIZE="1", LOG_LEVEL="INFO"
-    )
+def lab(stack_servers: StackServers) -> Iterator[Lab]:
+    """Empty tables; leases and sweeps are short, and every IRI is a chunk of its own."""
+    lab = Lab(stack_servers, IRI_LEASE_SECONDS="5", IRI_SWEEP_SECONDS="1", IRI_CHUNK_SIZE="1")
     try:
         lab.succeed("migrate", "--verbosity", "0")
-        folder = tmp_path_factory.mktemp("photographs")
-        for name in PHOTOGRAPHS:
-            (folder / name).symlink_to(Path(skimage.data.data_dir) / name)
-        lab.succeed("import_images", folder, "--image-set", "photographs")
-        lab.start(
-            "housekeeping",
-            *("-m", "celery", "-A", "survey_site", "worker", "-B", "-l", "INFO", "-Q", "housekeeping"),
-            *("-P", "threads", "-c", "1", "-n", "housekeeping@%h", *QUIET),
-            *("-s", str(lab.servers.var_dir / "celerybeat-schedule")),
-        )
         yield lab
     finally:
         lab.close()
 
 
-NUMBERS = count(1)
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture
 def start_worker(lab: Lab) -> Iterator[StartWorker]:
-    """Starts an IRI worker as the documentation does, and waits until it has announced itself."""
+    """Starts IRI workers as the documentation does, waits until all have announced themselves, and gives
+    the first.
+    """
     started: list[subprocess.Popen[bytes]] = []
 
-    def start() -> subprocess.Popen[bytes]:
-        name = f"iri-{next(NUMBERS)}"
-        process = lab.start(
-            name,
-            *("-m", "celery", "-A", "survey_site", "worker", "-I", "workers.tasks", "-l", "INFO"),
-            *("-P", "solo", "--prefetch-multiplier", "1", "-Q", "iri.cpu", "-n", f"{name}@%h", *QUIET),
-        )
-        started.append(process)
-        lab.wait(
-            lambda: lab.value("SELECT count(*) FROM stimuli_worker WHERE name LIKE %s", f"{name}@%") == 1,
-            READY_SECONDS,
-            what=f"{name} announces itself",
-            log=name,
-        )
-        return process
+    def start(count: int = 1) -> subprocess.Popen[bytes]:
+        names = [f"iri-{next(NUMBERS)}" for _ in range(count)]
+        processes = [run_worker(lab, name) for name in names]
+        started.extend(processes)
+        for name in names:
+            lab.wait(
+                partial(has_announced_itself, lab, name),
+                READY_SECONDS,
+                what=f"{name} announces itself",
+                log=name,
+            )
+        return processes[0]
 
     yield start
-    for process in started:
-        lab.stop(process)
+    lab.stop(*started)
+
+
+def run_worker(lab: Lab, name: str) -> subprocess.Popen[bytes]:
+    return lab.start(
+        name,
+        *("-m", "celery", "-A", "survey_site", "worker", "-I", "workers.tasks", "-l", "INFO"),
+        *("-P", "solo", "--prefetch-multiplier", "1", "-Q", "iri.cpu", "-n", f"{name}@%h", *QUIET),
+        OMP_WAIT_POLICY=WAIT_POLICY,
+    )
+
+
+def has_announced_itself(lab: Lab, name: str) -> bool:
+    return bool(lab.rows("SELECT 1 FROM stimuli_worker WHERE name LIKE %s", f"{name}@%"))

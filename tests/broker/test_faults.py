@@ -4,21 +4,25 @@ import signal
 import time
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 import pytest
 import redis
+import skimage.data
 
 from survey_site.stack.children import wait_until
 from survey_site.stack.ports import free_port
-from tests.broker.conftest import PHOTOGRAPHS, StartWorker
+from survey_site.stack.processes import QUIET
+from tests.broker.conftest import StartWorker, run_worker
 from tests.lab import Lab
 
 pytestmark = pytest.mark.broker
 
+PHOTOGRAPHS = ("chelsea.png", "coffee.png")
 DONE_SECONDS = 120.0
-# The paper's recipe never ends early: a chunk of this many steps can be interrupted in the middle.
-LONG = ("--recipe", "reg_free_paper", "--image-size", "32", "--steps", "250")
-SHORT = ("--recipe", "reg_free_paper", "--image-size", "32", "--steps", "3")
+# The paper's recipe takes every step, so the number of steps says how long a chunk lasts.
+PAPER = ("--recipe", "reg_free_paper", "--image-size", "32", "--steps")
+SHORT, SECONDS, HOURS = (*PAPER, "3"), (*PAPER, "100"), (*PAPER, "100000")
 SEEDS = count(1)
 
 
@@ -58,10 +62,10 @@ class Job:
             log="housekeeping",
         )
 
-    def wait_until_in_the_middle(self) -> None:
-        """One chunk's descent has taken steps, and has more to take."""
+    def wait_until_claimed(self, *, steps: int = 0) -> None:
+        """A worker holds a chunk, and its descent has taken at least so many steps."""
         self.lab.wait(
-            lambda: any(chunk.status == "running" and chunk.step > 0 for chunk in self.chunks),
+            lambda: any(chunk.status == "running" and chunk.step >= steps for chunk in self.chunks),
             DONE_SECONDS,
             what=f"a chunk of job {self.number} is under way",
             log="housekeeping",
@@ -78,38 +82,44 @@ class Job:
             assert len({row[place] for row in rows}) == len(PHOTOGRAPHS)
 
 
-def queue(lab: Lab, recipe: tuple[str, ...], **settings: str) -> Job:
+def queue(lab: Lab, recipe: tuple[str, ...], *, priority: int = 0, **settings: str) -> Job:
     """Queue both photographs at the pooled layer, two chunks of one IRI each."""
     said = lab.succeed(
         *("queue_pairs", "--network", "lite0", "--layer", "_avg_pooling", "--image-set", "photographs"),
-        *("--rng-seed", str(next(SEEDS)), *recipe),
+        *("--rng-seed", str(next(SEEDS)), "--priority", str(priority), *recipe),
         **settings,
     )
     return Job(lab, int(said.split(":")[0].removeprefix("job ")))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def registered(lab: Lab) -> None:
-    """An untrained EfficientNet-Lite0, which computes like the trained one; a worker had to look at it."""
-    worker = lab.start(
-        "inspecting",
-        *("-m", "celery", "-A", "survey_site", "worker", "-I", "workers.tasks", "-l", "INFO"),
-        *("-P", "solo", "-Q", "iri.cpu", "-n", "inspecting@%h"),
-    )
+def ready_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Two photographs, the sweep, and an untrained EfficientNet-Lite0, as slow as the trained one."""
+    inspecting = run_worker(lab, "inspecting")
+    folder = tmp_path_factory.mktemp("photographs")
+    for name in PHOTOGRAPHS:
+        (folder / name).symlink_to(Path(skimage.data.data_dir) / name)
+    lab.succeed("import_images", folder, "--image-set", "photographs")
     lab.succeed(
         *("register_network", "efficientnet_lite0", "--source", "package", "--random-seed", "0"),
         *("--slug", "lite0"),
     )
-    lab.stop(worker)
+    lab.stop(inspecting)
+    lab.start(
+        "housekeeping",
+        *("-m", "celery", "-A", "survey_site", "worker", "-B", "-l", "INFO", "-Q", "housekeeping"),
+        *("-P", "threads", "-c", "1", "-n", "housekeeping@%h", *QUIET),
+        *("-s", str(lab.servers.var_dir / "celerybeat-schedule")),
+    )
 
 
 def test_a_killed_worker_costs_an_attempt_and_no_iri(lab: Lab, start_worker: StartWorker) -> None:
+    job = queue(lab, SECONDS)
     first = start_worker()
-    job = queue(lab, LONG)
-    job.wait_until_in_the_middle()
+    job.wait_until_claimed()
     first.send_signal(signal.SIGKILL)
     first.wait()
-    assert "done" not in job.statuses[1:] or "running" in job.statuses
+    assert job.statuses.count("done") < len(PHOTOGRAPHS)
 
     start_worker()
     job.wait_until_done()
@@ -118,34 +128,19 @@ def test_a_killed_worker_costs_an_attempt_and_no_iri(lab: Lab, start_worker: Sta
     assert [chunk.fencing_token for chunk in job.chunks] == [chunk.attempts for chunk in job.chunks]
 
 
-def test_a_worker_told_to_end_gives_its_chunk_back_within_seconds(
-    lab: Lab, start_worker: StartWorker
-) -> None:
-    first = start_worker()
-    job = queue(lab, LONG)
-    job.wait_until_in_the_middle()
-    began = time.monotonic()
-    first.send_signal(signal.SIGTERM)
-    assert first.wait(30) == 0
-    assert time.monotonic() - began < 15
-    assert {chunk.status for chunk in job.chunks} <= {"queued", "finished"}
-    assert "running" not in job.statuses
-
-    start_worker()
-    job.wait_until_done()
-    job.assert_done_once()
-    assert [chunk.attempts for chunk in job.chunks] == [1, 1]
-
-
-def test_a_flushed_broker_costs_no_work(lab: Lab, start_worker: StartWorker) -> None:
-    job = queue(lab, SHORT)
+def test_a_flushed_broker_and_one_that_is_away_cost_no_work(lab: Lab, start_worker: StartWorker) -> None:
+    flushed = queue(lab, SHORT)
     with redis.Redis.from_url(lab.servers.broker_url) as client:
-        assert wait_until(lambda: client.llen("iri.cpu") >= 1, 30)
+        assert wait_until(lambda: client.llen("iri.cpu") > 0, 30)
         client.flushdb()  # the test's own numbered database
+    unheard = queue(lab, SHORT, CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
+    assert unheard.statuses == ["queued", "queued"]
+
     start_worker()
-    job.wait_until_done()
-    job.assert_done_once()
-    assert [chunk.attempts for chunk in job.chunks] == [1, 1]
+    for job in (flushed, unheard):
+        job.wait_until_done()
+        job.assert_done_once()
+        assert [chunk.attempts for chunk in job.chunks] == [1, 1]
 
 
 def test_messages_delivered_twice_to_two_workers_double_nothing(lab: Lab, start_worker: StartWorker) -> None:
@@ -154,18 +149,21 @@ def test_messages_delivered_twice_to_two_workers_double_nothing(lab: Lab, start_
         messages = client.lrange("iri.cpu", 0, -1)
         assert messages
         client.rpush("iri.cpu", *messages, *messages)
-    for _ in range(2):
-        start_worker()
+    start_worker(count=2)
     job.wait_until_done()
     job.assert_done_once()
     assert [chunk.attempts for chunk in job.chunks] == [1, 1]
 
 
-def test_a_broker_that_is_away_while_queueing_loses_nothing(lab: Lab, start_worker: StartWorker) -> None:
+def test_a_worker_told_to_end_gives_its_chunk_back_within_seconds(
+    lab: Lab, start_worker: StartWorker
+) -> None:
+    job = queue(lab, HOURS, priority=-1)
+    worker = start_worker()
+    job.wait_until_claimed(steps=1)
     began = time.monotonic()
-    job = queue(lab, SHORT, CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
-    assert time.monotonic() - began < 60
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+    assert time.monotonic() - began < 20
+    assert [(chunk.status, chunk.attempts) for chunk in job.chunks] == [("queued", 0), ("queued", 0)]
     assert job.statuses == ["queued", "queued"]
-    start_worker()
-    job.wait_until_done()
-    job.assert_done_once()
