@@ -12,167 +12,59 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
+
+from workers.iri.recipe_checks import RecipeError, choice, instance, instances, number, whole
+from workers.iri.recipe_parts import (
+    ANCHORS,
+    CHOICES,
+    DISTANCES,
+    OPTIMIZERS,
+    SCHEDULES,
+    START_RULES,
+    TERMS,
+    TRANSFORMS,
+    TRUNKS,
+    Optimizer,
+    Passing,
+    Start,
+    Term,
+    Transform,
+)
+
+__all__ = [
+    "ANCHORS",
+    "CHOICES",
+    "DISTANCES",
+    "KEEPS",
+    "OPTIMIZERS",
+    "PARAMETRIZATIONS",
+    "PRESETS",
+    "SCHEDULES",
+    "START_RULES",
+    "TERMS",
+    "TRANSFORMS",
+    "TRUNKS",
+    "Optimizer",
+    "Passing",
+    "Recipe",
+    "RecipeError",
+    "Start",
+    "Term",
+    "Transform",
+    "preset",
+]
 
 SCHEMA = 1
 SMALLEST_IMAGE, LARGEST_IMAGE = 16, 1024
 MOST_STEPS = 100_000
+MOST_TERMS = MOST_TRANSFORMS = 12
 
-TERMS = ("representation",)
-DISTANCES = ("relative_l2",)
-TRANSFORMS: tuple[str, ...] = ()
-PARAMETRIZATIONS = ("pixel",)
-OPTIMIZERS = ("adam", "normalized_gradient")
-SCHEDULES = ("constant", "cosine")
+PARAMETRIZATIONS = ("pixel", "sigmoid", "fourier")
 KEEPS = ("best", "last")
-START_RULES = ("unit_noise", "light_noise", "grey_noise", "black", "white")
-
-
-class RecipeError(ValueError):
-    """A value that a recipe can't have; the message names the field, the value and the values allowed."""
-
-
-def _choice(field: str, value: object, allowed: Sequence[object]) -> None:
-    # `1 in (True,)` holds in Python, so the type is compared as well.
-    if not any(value == one and type(value) is type(one) for one in allowed):
-        raise RecipeError(f"{field} is {value!r}; allowed: {', '.join(map(repr, allowed)) or 'nothing yet'}")
-
-
-def _whole(field: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise RecipeError(f"{field} is {value!r}; allowed: a whole number from {low} to {high}")
-
-
-def _number(field: str, value: object, low: float, high: float) -> float:
-    """The value as a float in [low, high]; 1 and 1.0 become the same recipe."""
-    # NaN and the infinities fail the comparison.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise RecipeError(f"{field} is {value!r}; allowed: a number from {low:g} to {high:g}")
-    return float(value)
-
-
-def _instances(field: str, value: object, kind: type) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(one, kind) for one in value):
-        raise RecipeError(f"{field} is {value!r}; allowed: a list of {kind.__name__}")
-    return tuple(value)
-
-
-def _instance(field: str, value: object, kind: type) -> None:
-    if not isinstance(value, kind):
-        raise RecipeError(f"{field} is {value!r}; allowed: a {kind.__name__}")
-
-
-@dataclass(frozen=True)
-class Term:
-    """One weighted part of the objective.
-
-    `representation` is the distance between the layer's response to the image and to the target;
-    `relative_l2` is ||g(x) - g(x_t)||_2 / ||g(x_t)||_2 (Nanda et al., AAAI 2023).
-    """
-
-    kind: str = "representation"
-    weight: float = 1.0
-    distance: str = "relative_l2"
-
-    def __post_init__(self) -> None:
-        _choice("objective.kind", self.kind, TERMS)
-        _choice("objective.distance", self.distance, DISTANCES)
-        weight = _number("objective.weight", self.weight, -1e6, 1e6)
-        if weight == 0:
-            raise RecipeError("objective.weight is 0; allowed: any other number; leave the term out instead")
-        object.__setattr__(self, "weight", weight)
-
-    def formula(self) -> str:
-        weight = "" if self.weight == 1 else f"{self.weight:g} "
-        return f"{weight}‖g(x) − g(x_t)‖₂ / ‖g(x_t)‖₂"
-
-
-@dataclass(frozen=True)
-class Transform:
-    """A random transform of the image before the network sees it."""
-
-    kind: str
-
-    def __post_init__(self) -> None:
-        _choice("transforms.kind", self.kind, TRANSFORMS)
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """How the image moves.
-
-    `adam`: Adam on the pixels (Kingma & Ba 2015), betas 0.9 and 0.99.
-    `normalized_gradient`: x <- x - learning_rate * grad / (||grad||_2 + 1e-10), the norm taken per image
-    (Nanda et al., AAAI 2023).
-    `cosine` lets the learning rate fall from its value to 0 over the steps; `constant` keeps it.
-    """
-
-    name: str = "adam"
-    learning_rate: float = 0.1
-    schedule: str = "cosine"
-
-    def __post_init__(self) -> None:
-        _choice("optimizer.name", self.name, OPTIMIZERS)
-        _choice("optimizer.schedule", self.schedule, SCHEDULES)
-        object.__setattr__(
-            self, "learning_rate", _number("optimizer.learning_rate", self.learning_rate, 1e-8, 1e4)
-        )
-
-    def formula(self) -> str:
-        rate = f"{self.learning_rate:g}" + (" falling to 0 by a cosine" if self.schedule == "cosine" else "")
-        if self.name == "adam":
-            return f"Adam (betas 0.9, 0.99), learning rate {rate}; x clamped to [0, 1] after every step"
-        return f"x ← clamp(x − η ∇L / (‖∇L‖₂ + 1e-10), 0, 1), η = {rate}"
-
-
-@dataclass(frozen=True)
-class Start:
-    """The rule that makes the start image x_0 from the RNG seed; z ~ N(0, 1) per pixel and channel.
-
-    The start image is always clamped to [0, 1] and rounded to 8 bits: what is shown is what the descent
-    left from.
-    """
-
-    rule: str = "unit_noise"
-
-    def __post_init__(self) -> None:
-        _choice("start.rule", self.rule, START_RULES)
-
-    def formula(self) -> str:
-        return _START_FORMULAS[self.rule]
-
-
-_START_FORMULAS = {
-    "unit_noise": "clamp(z, 0, 1), z ~ N(0, 1)",
-    "light_noise": "clamp(0.01 z, 0, 1), z ~ N(0, 1)",
-    "grey_noise": "clamp(0.5 + z / 20, 0, 1), z ~ N(0, 1)",
-    "black": "0",
-    "white": "1",
-}
-
-
-@dataclass(frozen=True)
-class Passing:
-    """When an IRI counts as a match, judged on the decoded 8-bit PNG (Feather et al. 2023).
-
-    `max_relative_error`: largest relative L2 error at the layer.
-    `same_label`: whether the network must give the IRI the label that it gives the target.
-    """
-
-    max_relative_error: float = 0.2
-    same_label: bool = True
-
-    def __post_init__(self) -> None:
-        limit = _number("passing.max_relative_error", self.max_relative_error, 0.0, 1e6)
-        object.__setattr__(self, "max_relative_error", limit)
-        _choice("passing.same_label", self.same_label, (False, True))
-
-    def formula(self) -> str:
-        label = " and the network's label is the target's" if self.same_label else ""
-        return f"relative error on the 8-bit image ≤ {self.max_relative_error:g}{label}"
 
 
 @dataclass(frozen=True)
@@ -181,37 +73,75 @@ class Recipe:
 
     `image_size`: height and width in pixels of target, start image and IRI.
     `steps`: gradient steps at most. `finish_below`: an image whose relative error falls to this leaves the
-    batch early; None runs every step. `keep`: the iterate of least error, or the last one.
+    batch early; None runs every step. `keep`: the iterate of least relative error at the pair's layer, or the
+    last one.
+    `parametrization`: what the steps move: the pixels, clamped to [0, 1] after each step; their logits
+    (`sigmoid`); or scaled Fourier coefficients in decorrelated colours (`fourier`, Olah et al. 2017).
+    `relu_passthrough`: the ReLUs that end at the pair's layer pass the gradient through as if they were not
+    there (Feather et al. 2023).
 
     Raises RecipeError where a value is not allowed.
     """
 
     image_size: int
     steps: int
-    objective: tuple[Term, ...] = (Term(),)
+    objective: tuple[Term, ...] = field(default_factory=lambda: (Term(),))
     transforms: tuple[Transform, ...] = ()
     parametrization: str = "pixel"
     relu_passthrough: bool = False
-    start: Start = Start()
-    optimizer: Optimizer = Optimizer()
+    start: Start = field(default_factory=Start)
+    optimizer: Optimizer = field(default_factory=Optimizer)
     keep: str = "best"
     finish_below: float | None = None
-    passing: Passing = Passing()
+    passing: Passing = field(default_factory=Passing)
 
     def __post_init__(self) -> None:
-        _whole("image_size", self.image_size, SMALLEST_IMAGE, LARGEST_IMAGE)
-        _whole("steps", self.steps, 1, MOST_STEPS)
-        object.__setattr__(self, "objective", _instances("objective", self.objective, Term))
-        if len(self.objective) != 1:
-            raise RecipeError(f"objective has {len(self.objective)} terms; allowed: exactly 1")
-        object.__setattr__(self, "transforms", _instances("transforms", self.transforms, Transform))
-        _choice("parametrization", self.parametrization, PARAMETRIZATIONS)
-        _choice("relu_passthrough", self.relu_passthrough, (False,))
+        whole("image_size", self.image_size, SMALLEST_IMAGE, LARGEST_IMAGE)
+        whole("steps", self.steps, 1, MOST_STEPS)
         for name, kind in (("start", Start), ("optimizer", Optimizer), ("passing", Passing)):
-            _instance(name, getattr(self, name), kind)
-        _choice("keep", self.keep, KEEPS)
+            instance(name, getattr(self, name), kind)
+        choice("parametrization", self.parametrization, PARAMETRIZATIONS)
+        choice("relu_passthrough", self.relu_passthrough, (False, True))
+        choice("keep", self.keep, KEEPS)
         if self.finish_below is not None:
-            object.__setattr__(self, "finish_below", _number("finish_below", self.finish_below, 0.0, 1.0))
+            object.__setattr__(self, "finish_below", number("finish_below", self.finish_below, 0.0, 1.0))
+        self._check_objective()
+        self._check_transforms()
+        blocks = self.optimizer.blocks
+        if blocks is not None and blocks > self.steps:
+            raise RecipeError(f"optimizer.blocks is {blocks}; allowed: at most the {self.steps} steps")
+
+    def _check_objective(self) -> None:
+        object.__setattr__(self, "objective", instances("objective", self.objective, Term))
+        if not 1 <= len(self.objective) <= MOST_TERMS:
+            raise RecipeError(f"objective has {len(self.objective)} terms; allowed: 1 to {MOST_TERMS}")
+        if not any(term.is_matched for term in self.objective):
+            raise RecipeError(
+                "objective has no representation term of positive weight at the pair's own layer;"
+                " allowed: at least one, since an IRI is found by it"
+            )
+
+    def _check_transforms(self) -> None:
+        object.__setattr__(self, "transforms", instances("transforms", self.transforms, Transform))
+        if len(self.transforms) > MOST_TRANSFORMS:
+            raise RecipeError(f"{len(self.transforms)} transforms; allowed: at most {MOST_TRANSFORMS}")
+        if any(transform.kind == "pad" for transform in self.transforms[1:]):
+            raise RecipeError("a pad is not the first transform; allowed: one, before the others")
+        if self.transforms and self.optimizer.name == "lbfgs":
+            raise RecipeError(
+                "optimizer.name is 'lbfgs'; allowed with random transforms: 'adam', 'normalized_gradient',"
+                " since L-BFGS compares the gradients of two steps"
+            )
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers that the objective looks at beside the pair's own, each once."""
+        return tuple(dict.fromkeys(term.layer for term in self.objective if term.layer is not None))
+
+    @property
+    def trunks(self) -> tuple[str, ...]:
+        """LPIPS trunks that the objective needs, each once."""
+        return tuple(dict.fromkeys(term.trunk for term in self.objective if term.trunk is not None))
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces, `schema` named.
@@ -230,7 +160,7 @@ class Recipe:
             raise RecipeError(f"a recipe must be JSON: {error}") from error
         if not isinstance(spec, dict):
             raise RecipeError(f"a recipe must be a JSON object, not {type(spec).__name__}")
-        _choice("schema", spec.pop("schema", None), (SCHEMA,))
+        choice("schema", spec.pop("schema", None), (SCHEMA,))
         nested = {name: _nested(name, value) for name, value in spec.items()}
         return _make(cls, "recipe", nested)
 
@@ -243,19 +173,48 @@ class Recipe:
         """What will be minimised, from where, and how, as lines of text."""
         size = self.image_size
         lines = [
-            f"minimise L(x) = {' + '.join(term.formula() for term in self.objective)}"
-            f" over x in [0, 1]^(3×{size}×{size})",
+            f"minimise L(x) = {self._sum()} over x in [0, 1]^(3×{size}×{size})",
+            *self._where(),
             f"start: x_0 = {self.start.formula()}, rounded to 8 bits",
-            f"step: {self.optimizer.formula()}",
+            f"step: {self.optimizer.formula(self.parametrization)}",
             f"steps: {self._steps_formula()}; the {self.keep} iterate of each image is kept",
             f"passes: {self.passing.formula()}",
         ]
         return "\n".join(lines)
 
+    def _sum(self) -> str:
+        x = "T(x)" if self.transforms else "x"
+        first, *others = self.objective
+        rest = (f" {'−' if term.weight < 0 else '+'} {term.formula(x)}" for term in others)
+        return f"{'−' if first.weight < 0 else ''}{first.formula(x)}{''.join(rest)}"
+
+    def _where(self) -> list[str]:
+        """The symbols that need a word, one a line; none where the formula stands for itself."""
+        kinds = {term.kind for term in self.objective}
+        lines = []
+        if self.transforms:
+            chain = ", then ".join(transform.formula() for transform in self.transforms)
+            lines.append(f"T: {chain}; drawn anew for every image and step from the image's RNG seed")
+        if "blur" in kinds:
+            lines.append("blur₃: 3×3 kernel, centre 1, ring 0.5, normalised; taken as a constant")
+        if any(term.scale for term in self.objective):
+            lines.append("s = L_rep(x_0) / LPIPS(x_0, x_t), measured for each image, then fixed")
+        if self.parametrization != "pixel":
+            lines.append(f"parametrisation: {_PARAMETRIZATION_FORMULAS[self.parametrization]}")
+        if self.relu_passthrough:
+            lines.append("gradient: ReLUs that end at the layer pass it through unchanged")
+        return lines
+
     def _steps_formula(self) -> str:
         if self.finish_below is None:
             return str(self.steps)
         return f"at most {self.steps}; an image is finished at relative error ≤ {self.finish_below:g}"
+
+
+_PARAMETRIZATION_FORMULAS = {
+    "sigmoid": "x = sigmoid(θ)",
+    "fourier": "x = sigmoid(C F⁻¹(S θ)), θ Fourier coefficients, S ∝ 1/frequency, C colour correlation",
+}
 
 
 _ONE = MappingProxyType({"start": Start, "optimizer": Optimizer, "passing": Passing})
@@ -268,7 +227,7 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if not hasattr(value, "__dataclass_fields__"):
         return value
-    pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
+    pairs = ((one.name, getattr(value, one.name)) for one in fields(value))
     return {name: _plain(one) for name, one in pairs if one is not None}
 
 
@@ -286,7 +245,7 @@ def _make(kind: Any, where: str, values: Any) -> Any:
     """An instance of a dataclass from JSON's values; unknown and missing names are errors."""
     if not isinstance(values, Mapping):
         raise RecipeError(f"{where} is {values!r}; allowed: an object")
-    names = [field.name for field in fields(kind)]
+    names = [one.name for one in fields(kind)]
     unknown = sorted(set(values) - set(names))
     if unknown:
         raise RecipeError(f"{where} has unknown fields {', '.join(unknown)}; allowed: {', '.join(names)}")
@@ -296,15 +255,60 @@ def _make(kind: Any, where: str, values: Any) -> Any:
         raise RecipeError(f"{where} lacks a field: {error}") from error
 
 
+_FAST = Optimizer("adam", 0.1, "cosine")
+_SIDE = 96  # pixels
+_PADDED_FROM = 224  # pixels; smaller images have no room for a frame
+_ROBUST = (
+    Transform("jitter", pixels=8),
+    Transform("scale", low=0.9, high=1.1, step=0.02),
+    Transform("rotate", low=-10, high=10, step=1),
+    Transform("jitter", pixels=4),
+)
+_TV, _BLUR, _L1 = Term("tv", 5e-4), Term("blur", 5e-4), Term("l1", 5e-5)
+
+
+def _fast(*objective: Term, steps: int = 240) -> Recipe:
+    return Recipe(image_size=_SIDE, steps=steps, objective=objective, optimizer=_FAST)
+
+
+# Nanda et al. (AAAI 2023), table of objectives, on the shipped fast descent; figures are in docs/method.md.
 PRESETS: Mapping[str, Recipe] = MappingProxyType(
     {
-        # The shipped default. Its figures are in docs/method.md.
-        "reg_free": Recipe(
-            image_size=96, steps=240, optimizer=Optimizer("adam", 0.1, "cosine"), finish_below=0.03
-        ),
-        # The descent of Nanda et al. (AAAI 2023), for replication.
+        # The shipped default.
+        "reg_free": replace(_fast(Term()), finish_below=0.03),
+        # The paper's own descent, for replication.
         "reg_free_paper": Recipe(
-            image_size=224, steps=5000, optimizer=Optimizer("normalized_gradient", 1.0, "constant")
+            image_size=224,
+            steps=5000,
+            optimizer=Optimizer("normalized_gradient", 1.0, "constant"),
+            relu_passthrough=True,
+        ),
+        # The error of one random view is no fair judge between iterates, so the last one is kept.
+        "human_leaning": replace(_fast(Term(), steps=480), transforms=_ROBUST, keep="last"),
+        # A start of zeros and ones has no gradient under the sigmoid; grey noise has.
+        "human_leaning_fft": replace(
+            _fast(Term(), steps=480),
+            transforms=_ROBUST,
+            parametrization="fourier",
+            start=Start("grey_noise"),
+            keep="last",
+        ),
+        "freq": _fast(Term(weight=10), _TV, _BLUR, _L1),
+        "freq_tv": _fast(Term(weight=10), _TV),
+        "freq_blur": _fast(Term(weight=10), _BLUR),
+        "freq_l1": _fast(Term(weight=10), _L1),
+        # Mahendran & Vedaldi (CVPR 2015).
+        "tv_l6": _fast(Term(weight=10), _TV, Term("lp", 1.0, power=6)),
+        "adversarial": _fast(Term(), Term("perceptual", -1.0, scale="measured")),
+        "adversarial_seed": _fast(Term(), Term("perceptual", 10.0, anchor="start")),
+        # Feather et al. (Nature Neuroscience 2023).
+        "feather2023": Recipe(
+            image_size=224,
+            steps=24_000,
+            optimizer=Optimizer("normalized_gradient", 1.0, "halving", blocks=8),
+            start=Start("grey_noise"),
+            keep="last",
+            relu_passthrough=True,
         ),
     }
 )
@@ -316,11 +320,16 @@ def preset(name: str, **changes: Any) -> Recipe:
     >>> preset("reg_free", steps=10).steps
     10
 
+    From 224 px on, the presets with random transforms frame the image first (12 px of grey), unless
+    `transforms` is given.
     Raises RecipeError for an unknown preset, an unknown field or a value that is not allowed.
     """
-    _choice("preset", name, tuple(PRESETS))
-    names = [field.name for field in fields(Recipe)]
+    choice("preset", name, tuple(PRESETS))
+    names = [one.name for one in fields(Recipe)]
     unknown = sorted(set(changes) - set(names))
     if unknown:
         raise RecipeError(f"a recipe has no field {', '.join(unknown)}; allowed: {', '.join(names)}")
-    return replace(PRESETS[name], **changes)
+    made = replace(PRESETS[name], **changes)
+    if made.transforms and made.image_size >= _PADDED_FROM and "transforms" not in changes:
+        return replace(made, transforms=(Transform("pad", pixels=12), *made.transforms))
+    return made
