@@ -1,8 +1,10 @@
-"""A layer's response, from a forward pass that stops there."""
+"""Layers' responses, from a forward pass that stops where the last of them has run."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,17 +13,13 @@ from torch import Tensor, nn
 from workers.iri.layer_errors import LayerError, LayerNotFound
 from workers.iri.tokens import pick, split
 
-__all__ = ["LayerError", "LayerNotFound", "find_layer", "respond", "respond_with_logits"]
+__all__ = ["Extractor", "LayerError", "LayerNotFound", "find_layer", "respond", "respond_with_logits"]
 
 _NEAREST = 5
 
 
 class _Reached(BaseException):
     """A signal from inside the forward pass, not an error: nothing on its way may take it for one."""
-
-    def __init__(self, output: Any) -> None:
-        super().__init__("the layer has run")
-        self.output = output
 
 
 def find_layer(module: nn.Module, layer: str) -> nn.Module:
@@ -43,34 +41,69 @@ def _picked(module: nn.Module, layer: str, output: Any) -> Tensor:
     return pick(module, layer, output)
 
 
+class Extractor:
+    """Layers' responses, from forward passes that end with the last layer needed.
+
+    Layers are looked up once, so that thousands of passes don't pay for it.
+    Raises LayerNotFound for an unknown name.
+    """
+
+    def __init__(self, module: nn.Module, layers: Sequence[str]) -> None:
+        self._module = module
+        self._hooked = {layer: find_layer(module, layer) for layer in layers}
+
+    def __call__(self, inputs: Tensor) -> dict[str, Tensor]:
+        """The layers' responses to normalised images (n, 3, h, w), each flattened to (n, d).
+
+        Where a layer runs several times in one pass, its first response is taken.
+        Raises LayerError where a layer doesn't run or gives no tensor of one row per image.
+        """
+        outputs = self._stop_at_last(inputs)
+        missing = [layer for layer in self._hooked if layer not in outputs]
+        if missing:
+            raise LayerError(f"layer {missing[0]!r} does not run in a forward pass of the network")
+        return {layer: self._row_per_image(layer, outputs[layer], len(inputs)) for layer in self._hooked}
+
+    def _stop_at_last(self, inputs: Tensor) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        handles = [
+            hooked.register_forward_hook(partial(self._see, layer, seen))
+            for layer, hooked in self._hooked.items()
+        ]
+        try:
+            self._module(inputs)
+        except _Reached:
+            pass
+        finally:
+            for handle in handles:
+                handle.remove()
+        return seen
+
+    def _see(self, layer: str, seen: dict[str, Any], _module: nn.Module, _inputs: Any, output: Any) -> None:
+        if layer in seen:
+            return
+        is_last = len(seen) == len(self._hooked) - 1
+        # A later in-place operation may overwrite what an earlier layer gave.
+        seen[layer] = output if is_last or not isinstance(output, Tensor) else output.clone()
+        if is_last:
+            raise _Reached
+
+    def _row_per_image(self, layer: str, output: Any, count: int) -> Tensor:
+        output = _picked(self._module, layer, output)
+        if output.ndim == 0 or output.shape[0] != count or not output.is_floating_point():
+            raise LayerError(
+                f"layer {layer!r} gives {output.dtype} of shape {tuple(output.shape)}"
+                f" for {count} images; allowed: floating-point numbers, one row per image"
+            )
+        return output.flatten(1)
+
+
 def respond(module: nn.Module, layer: str, inputs: Tensor) -> Tensor:
     """The layer's response to normalised images (n, 3, h, w), flattened to (n, d). No later layer runs.
 
-    Where a layer runs several times in one pass, its first response is taken.
-    Raises LayerNotFound for an unknown name; LayerError where the layer doesn't run or gives no tensor of
-    one row per image.
+    Raises as Extractor does.
     """
-    output = _picked(module, layer, _stop_at(module, layer, inputs))
-    if output.ndim == 0 or output.shape[0] != inputs.shape[0] or not output.is_floating_point():
-        raise LayerError(
-            f"layer {layer!r} gives {output.dtype} of shape {tuple(output.shape)}"
-            f" for {inputs.shape[0]} images; allowed: floating-point numbers, one row per image"
-        )
-    return output.flatten(1)
-
-
-def _stop_at(module: nn.Module, layer: str, inputs: Tensor) -> Any:
-    def stop(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        raise _Reached(output)
-
-    handle = find_layer(module, layer).register_forward_hook(stop)
-    try:
-        module(inputs)
-    except _Reached as reached:
-        return reached.output
-    finally:
-        handle.remove()
-    raise LayerError(f"layer {layer!r} does not run in a forward pass of the network")
+    return Extractor(module, (layer,))(inputs)[layer]
 
 
 def respond_with_logits(module: nn.Module, layer: str, inputs: Tensor) -> tuple[Tensor, Tensor]:

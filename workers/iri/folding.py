@@ -1,4 +1,4 @@
-"""A private copy of a network, made fast for thousands of passes up to one layer.
+"""A private copy of a network, made fast for thousands of passes up to some layers.
 
 Parameters are frozen, batch norm is folded into the convolution before it, a convolution's own padding module
 into its padding, memory is channels-last.
@@ -9,32 +9,37 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from workers.iri.extractor import respond
+from workers.iri.extractor import Extractor
 from workers.iri.graph import expose
 
 # Largest relative difference between the folded and the original response that rounding explains.
 _TOLERANCE = 1e-4
 
 
-def prepare(module: nn.Module, layer: str, probe: Tensor, device: str | torch.device) -> nn.Module:
-    """A frozen copy of the network on a device, to be run up to `layer`.
+def prepare(module: nn.Module, layers: Sequence[str], probe: Tensor, device: str | torch.device) -> nn.Module:
+    """A frozen copy of the network on a device, to be run up to the last of `layers`.
 
     `probe`: normalised images (n, 3, h, w) on which original and folded copy are compared.
-    Raises what `respond` raises, for instance LayerNotFound.
+    Raises what Extractor raises, for instance LayerNotFound.
     """
-    plain = expose(copy.deepcopy(module).eval(), [layer]).requires_grad_(False).to(device)
-    expected = _response(plain, layer, probe.to(device))
-    folded = _channels_last(_folded(plain, layer, probe.to(device)))
-    found = _response(folded, layer, probe.to(device))
-    if torch.dist(found, expected) <= _TOLERANCE * expected.norm():
+    plain = expose(copy.deepcopy(module).eval(), layers).requires_grad_(False).to(device)
+    expected = _responses(plain, layers, probe.to(device))
+    folded = _channels_last(_folded(plain, layers, probe.to(device)))
+    found = _responses(folded, layers, probe.to(device))
+    if all(_agree(found[layer], expected[layer]) for layer in layers):
         return folded
     return _channels_last(plain)
+
+
+def _agree(found: Tensor, expected: Tensor) -> bool:
+    return bool(torch.dist(found, expected) <= _TOLERANCE * expected.norm())
 
 
 def _channels_last(module: nn.Module) -> nn.Module:
@@ -46,22 +51,22 @@ def _channels_last(module: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def _response(module: nn.Module, layer: str, probe: Tensor) -> Tensor:
-    return respond(module, layer, probe)
+def _responses(module: nn.Module, layers: Sequence[str], probe: Tensor) -> dict[str, Tensor]:
+    return Extractor(module, layers)(probe)
 
 
-def _folded(module: nn.Module, layer: str, probe: Tensor) -> nn.Module:
+def _folded(module: nn.Module, layers: Sequence[str], probe: Tensor) -> nn.Module:
     folded = copy.deepcopy(module)
-    for conv_name, norm_name in _pairs(module, layer, probe):
+    for conv_name, norm_name in _pairs(module, layers, probe):
         conv, norm = folded.get_submodule(conv_name), folded.get_submodule(norm_name)
         assert isinstance(conv, nn.Conv2d)  # noqa: S101 (narrows the type; _pairs yields no other)
         conv.weight, conv.bias = _fused(conv, norm)
         folded.set_submodule(norm_name, nn.Identity())
-    _absorb_padding(folded, layer)
+    _absorb_padding(folded, layers)
     return folded
 
 
-def _absorb_padding(module: nn.Module, layer: str) -> None:
+def _absorb_padding(module: nn.Module, layers: Sequence[str]) -> None:
     """Convolutions that first call a zero-padding child of theirs (as EfficientNet's do) pad by themselves.
 
     The same numbers, a tenth of EfficientNet-Lite0's time for a step saved (96 px, batch 8).
@@ -70,7 +75,7 @@ def _absorb_padding(module: nn.Module, layer: str) -> None:
         if not isinstance(conv, nn.Conv2d) or conv.padding != (0, 0):
             continue
         for name, child in conv.named_children():
-            if isinstance(child, nn.ZeroPad2d) and f"{conv_name}.{name}" != layer:
+            if isinstance(child, nn.ZeroPad2d) and f"{conv_name}.{name}" not in layers:
                 left, right, top, bottom = child.padding
                 if left == right and top == bottom:
                     conv.padding = (top, left)
@@ -84,11 +89,11 @@ def _fused(conv: nn.Conv2d, norm: Any) -> tuple[nn.Parameter, nn.Parameter]:
     return nn.Parameter(weight, requires_grad=False), nn.Parameter(bias, requires_grad=False)
 
 
-def _pairs(module: nn.Module, layer: str, probe: Tensor) -> list[tuple[str, str]]:
+def _pairs(module: nn.Module, layers: Sequence[str], probe: Tensor) -> list[tuple[str, str]]:
     """Names of convolutions and the batch norms that take their output, found by running the network.
 
     By execution rather than by structure, since many networks call them from code. Both run once, and
-    the layer itself is not the convolution, whose response folding would change.
+    none of the layers is the convolution, whose response folding would change.
     """
     names = {child: name for name, child in module.named_modules()}
     made_by: dict[int, tuple[str, Tensor]] = {}  # the tensor is held, so that its id isn't used again
@@ -106,8 +111,8 @@ def _pairs(module: nn.Module, layer: str, probe: Tensor) -> list[tuple[str, str]
         child.register_forward_hook(note) for child in names if isinstance(child, nn.Conv2d | nn.BatchNorm2d)
     ]
     try:
-        _response(module, layer, probe)
+        _responses(module, layers, probe)
     finally:
         for handle in handles:
             handle.remove()
-    return [pair for pair in pairs if runs[pair[0]] == runs[pair[1]] == 1 and layer != pair[0]]
+    return [pair for pair in pairs if runs[pair[0]] == runs[pair[1]] == 1 and pair[0] not in layers]

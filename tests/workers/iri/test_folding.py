@@ -10,20 +10,20 @@ from workers.iri.folding import prepare
 @pytest.mark.parametrize("layer", ["conv1", "norm1", "conv2", "norm2", "pool", "head"])
 def test_the_prepared_copy_responds_as_the_network_does(layer: str) -> None:
     net, images = conv_net(), photographs(3)
-    prepared = prepare(net, layer, images, "cpu")
+    prepared = prepare(net, [layer], images, "cpu")
     assert torch.allclose(respond(prepared, layer, images), respond(net, layer, images), atol=1e-5)
 
 
 def test_batch_norm_before_the_layer_is_folded_and_the_network_itself_is_not_touched() -> None:
     net = conv_net()
-    prepared = prepare(net, "pool", photographs(1), "cpu")
+    prepared = prepare(net, ["pool"], photographs(1), "cpu")
     assert isinstance(prepared.norm1, nn.Identity)
     assert isinstance(prepared.norm2, nn.Identity)
     assert isinstance(net.norm1, nn.BatchNorm2d)
 
 
 def test_a_convolution_that_is_the_layer_keeps_its_own_response() -> None:
-    assert isinstance(prepare(conv_net(), "conv2", photographs(1), "cpu").norm2, nn.BatchNorm2d)
+    assert isinstance(prepare(conv_net(), ["conv2"], photographs(1), "cpu").norm2, nn.BatchNorm2d)
 
 
 def test_folding_is_dropped_where_it_changes_the_response() -> None:
@@ -40,7 +40,7 @@ def test_folding_is_dropped_where_it_changes_the_response() -> None:
             return self.flat(features + self.norm(features))
 
     net, images = Forked().eval(), photographs(2)
-    prepared = prepare(net, "flat", images, "cpu")
+    prepared = prepare(net, ["flat"], images, "cpu")
     assert isinstance(prepared.norm, nn.BatchNorm2d)
     assert torch.allclose(respond(prepared, "flat", images), respond(net, "flat", images), atol=1e-5)
 
@@ -62,6 +62,6 @@ def test_a_convolution_s_own_padding_is_absorbed_where_it_is_symmetric(
     sides: tuple[int, ...], is_absorbed: bool
 ) -> None:
     net, images = nn.Sequential(PaddedConv(*sides), nn.Flatten()).eval(), photographs(2)
-    prepared = prepare(net, "1", images, "cpu")
+    prepared = prepare(net, ["1"], images, "cpu")
     assert isinstance(prepared.get_submodule("0.border"), nn.Identity) is is_absorbed
     assert torch.allclose(respond(prepared, "1", images), respond(net, "1", images), atol=1e-6)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from workers.iri.objectives import objective, relative_error
+from workers.iri.objectives import Context, loss, relative_error
 from workers.iri.recipe import Term, preset
 
 
@@ -18,7 +18,11 @@ def test_a_target_without_a_response_gives_no_finite_error() -> None:
 
 def test_the_objective_weighs_its_term() -> None:
     recipe = preset("reg_free", objective=(Term(weight=10),))
-    assert objective(recipe, torch.tensor([0.5, 1.0])).tolist() == [5.0, 10.0]
+    response, wanted = torch.tensor([[3.0, 0.0], [0.0, 0.0]]), torch.tensor([[3.0, 3.0], [0.0, 4.0]])
+    images = torch.zeros(2, 3, 1, 1)
+    norms = {"pool": torch.tensor([6.0, 4.0])}  # of the first twice what it is, to see that it is used
+    context = Context("pool", {"pool": response}, {"pool": wanted}, norms, images, images, images)
+    assert loss(recipe, context).tolist() == [5.0, 10.0]
 
 
 def test_the_gradient_agrees_with_finite_differences() -> None:

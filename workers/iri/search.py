@@ -1,0 +1,322 @@
+"""The search as a pool: finished images leave the batch, waiting ones join it.
+
+>>> search = Search(network, "layer2", works, batch_size=8)
+>>> while not search.is_finished:
+...     for found in search.step():
+...         store(found)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workers.iri.lane import Found, Lane, Member
+from workers.iri.layer_errors import LayerError
+from workers.iri.networks import BuiltNetwork
+from workers.iri.objectives import loss
+from workers.iri.recipe import Recipe
+from workers.iri.responder import Responder
+from workers.iri.start_images import make_start
+
+# Every so many steps finished and failed images are looked for. By steps and not by time, so that a search
+# can be repeated, and not at every step, since reading numbers back makes a device wait.
+FINISH_EVERY = 10
+STATE_VERSION = 1
+
+
+class SearchError(ValueError):
+    """A search that can't be; the message names the value given and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One image to search for: `target` float (3, s, s) in [0, 1], s being the recipe's image_size."""
+
+    target: Tensor
+    seed: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """Some rows of a lane, in one pass through the network."""
+
+    lane: Lane
+    rows: slice
+
+    def __len__(self) -> int:
+        return self.rows.stop - self.rows.start
+
+
+class Search:
+    """Looks for the images of `works`, at most `batch_size` at a time, in their order.
+
+    Works are drawn one by one as places come free, so that any number needs the memory of one batch. Recipes
+    may differ from work to work. Where memory doesn't suffice, a step is taken in several passes of half
+    as many images, and so on; `pass_size` is how many.
+
+    Raises SearchError, LayerNotFound, LayerError or SizeRefused for what can't be, here or from `step`.
+    """
+
+    def __init__(
+        self,
+        network: BuiltNetwork,
+        layer: str,
+        works: Iterable[Work],
+        *,
+        batch_size: int,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        if batch_size < 1:
+            raise SearchError(f"batch_size is {batch_size}; allowed: whole numbers from 1")
+        self._network, self._layer, self._device = network, layer, torch.device(device)
+        self._works: Iterator[Work] = iter(works)
+        self._next: Work | None = next(self._works, None)
+        self._drawn = 0
+        self._batch_size = self.pass_size = batch_size
+        self._lanes: dict[Recipe, Lane] = {}
+        self._responders: dict[int, Responder] = {}
+        self.steps = 0
+
+    @property
+    def is_finished(self) -> bool:
+        return self._next is None and not self._lanes
+
+    @property
+    def places(self) -> list[int]:
+        """The places in the work of the images in the batch."""
+        return [place for lane in self._lanes.values() for place in lane.places]
+
+    def least_errors(self) -> list[float]:
+        """The least relative error so far of each image in the batch, as `places` orders them."""
+        return [error for lane in self._lanes.values() for error in lane.least_errors()]
+
+    def steps_left(self) -> list[int]:
+        """How many steps each image in the batch may still take, as `places` orders them."""
+        return [lane.recipe.steps - step for lane in self._lanes.values() for step in lane.steps]
+
+    def step(self) -> list[Found]:
+        """Look at the present images, let the finished leave, and move the others one step."""
+        found = self._fill()
+        if not self._lanes:
+            return found
+        is_last = all(len(lane.exhausted()) == len(lane) for lane in self._lanes.values())
+        gradients = self._look(is_last)
+        is_check = self.steps % FINISH_EVERY == 0
+        for recipe, lane in list(self._lanes.items()):
+            gradient, gone = self._release(lane, gradients.get(recipe), is_check)
+            found += gone
+            if len(lane) == 0:
+                del self._lanes[recipe]
+            elif gradient is not None:
+                lane.move(gradient)
+        self.steps += not is_last
+        return found
+
+    def _fill(self) -> list[Found]:
+        """Draw works into the free places. Those whose target can't be matched are found at once."""
+        found: list[Found] = []
+        while members := self._draw(self._batch_size - len(self.places)):
+            for recipe, joining in members.items():
+                lane = self._join(recipe, joining)
+                dead = lane.dead()
+                found += [lane.found(row, reason) for row, reason in dead.items()]
+                self._keep(lane, dead)
+        return found
+
+    def _draw(self, count: int) -> dict[Recipe, list[Member]]:
+        members: dict[Recipe, list[Member]] = {}
+        while self._next is not None and count > 0:
+            work = self._next
+            start = make_start(work.recipe.start, work.recipe.image_size, work.seed)
+            members.setdefault(work.recipe, []).append(Member(self._drawn, work.target, start))
+            self._next = next(self._works, None)
+            self._drawn += 1
+            count -= 1
+        return members
+
+    def _join(self, recipe: Recipe, members: Sequence[Member]) -> Lane:
+        if recipe in self._lanes:
+            self._lanes[recipe].join(members)
+        else:
+            responder = self._responder(recipe)
+            self._lanes[recipe] = Lane(recipe, self._layer, responder, members, self._device)
+        return self._lanes[recipe]
+
+    def _responder(self, recipe: Recipe) -> Responder:
+        size = recipe.image_size
+        if size not in self._responders:
+            self._responders[size] = Responder(self._network, [self._layer], size, self._device)
+        return self._responders[size]
+
+    def _keep(self, lane: Lane, gone: Iterable[int]) -> None:
+        left = set(gone)
+        rows = [row for row in range(len(lane)) if row not in left]
+        if not rows:
+            del self._lanes[lane.recipe]
+        elif left:
+            lane.keep(rows)
+
+    def _release(
+        self, lane: Lane, gradient: Tensor | None, is_check: bool
+    ) -> tuple[Tensor | None, list[Found]]:
+        """Let images leave that are done or can't go on; the gradient of those that stay."""
+        exhausted = lane.exhausted()
+        if not exhausted and not is_check:
+            return gradient, []
+        failures = lane.failures(gradient)
+        gone = sorted({*exhausted, *failures, *lane.matched()})
+        found = [lane.found(row, failures.get(row, "")) for row in gone]
+        rows = [row for row in range(len(lane)) if row not in gone]
+        if gone:
+            lane.keep(rows)
+        return (gradient if gradient is None or not gone else gradient[rows]), found
+
+    def _look(self, is_last: bool) -> dict[Recipe, Tensor]:
+        """Note every lane's errors; give the gradients by its parameters, unless it is the last."""
+        gradients: dict[Recipe, Tensor] = {}
+        for lanes in self._passing_together():
+            images = {lane.recipe: lane.open() for lane in lanes}
+            seen = self._passes(lanes, images, with_gradient=not is_last)
+            for lane in lanes:
+                lane.note(images[lane.recipe], torch.cat([error for error, _ in seen[lane.recipe]]))
+                parts = [gradient for _, gradient in seen[lane.recipe] if gradient is not None]
+                if parts:
+                    gradients[lane.recipe] = lane.by_parameters(
+                        parts[0] if len(parts) == 1 else torch.cat(parts)
+                    )
+        return gradients
+
+    def _passing_together(self) -> list[list[Lane]]:
+        """Lanes whose images go through the same network at the same size."""
+        groups: dict[int, list[Lane]] = {}
+        for lane in self._lanes.values():
+            groups.setdefault(id(lane.responder), []).append(lane)
+        return list(groups.values())
+
+    def _passes(
+        self, lanes: Sequence[Lane], images: dict[Recipe, Tensor], *, with_gradient: bool
+    ) -> dict[Recipe, list[tuple[Tensor, Tensor | None]]]:
+        """Errors and gradients of all images, in passes of at most `pass_size`."""
+        seen: dict[Recipe, list[tuple[Tensor, Tensor | None]]] = {lane.recipe: [] for lane in lanes}
+        waiting = [_Segment(lane, slice(row, row + 1)) for lane in lanes for row in range(len(lane))]
+        while waiting:
+            segments = _merged(islice(waiting, self.pass_size))
+            results = self._try_pass(segments, images, with_gradient)
+            if results is None:
+                continue
+            for segment, result in zip(segments, results, strict=True):
+                seen[segment.lane.recipe].append(result)
+            waiting = waiting[self.pass_size :]
+        return seen
+
+    def _try_pass(
+        self, segments: Sequence[_Segment], images: dict[Recipe, Tensor], with_gradient: bool
+    ) -> list[tuple[Tensor, Tensor | None]] | None:
+        """What `_pass` gives, or None where memory ran out and fewer images go into the next pass."""
+        try:
+            return self._pass(segments, images, with_gradient)
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error) or self.pass_size == 1:
+                raise
+        # Outside of `except`, whose traceback would hold on to the pass's tensors.
+        self.pass_size = max(1, self.pass_size // 2)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    def _pass(
+        self, segments: Sequence[_Segment], images: dict[Recipe, Tensor], with_gradient: bool
+    ) -> list[tuple[Tensor, Tensor | None]]:
+        leaves = [
+            images[segment.lane.recipe][segment.rows].requires_grad_(with_gradient) for segment in segments
+        ]
+        with torch.set_grad_enabled(with_gradient):
+            responses = segments[0].lane.responder(leaves[0] if len(leaves) == 1 else torch.cat(leaves))
+            if with_gradient and not responses[self._layer].requires_grad:
+                raise LayerError(
+                    f"layer {self._layer!r} does not depend on the image; allowed: one that does"
+                )
+            contexts = [
+                segment.lane.context(segment.rows, leaf, part)
+                for segment, leaf, part in zip(segments, leaves, _split(responses, segments), strict=True)
+            ]
+            errors = [context.relative_error().detach() for context in contexts]
+            if not with_gradient:
+                return [(error, None) for error in errors]
+            total = torch.stack(
+                [
+                    loss(segment.lane.recipe, context).sum()
+                    for segment, context in zip(segments, contexts, strict=True)
+                ]
+            ).sum()
+        return list(zip(errors, torch.autograd.grad(total, leaves), strict=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The whole search between two steps, as tensors and plain values: torch.save it.
+
+        A search made of the same network, layer, works and batch_size that loads it goes on with the same
+        bytes on the CPU.
+        """
+        return {
+            "version": STATE_VERSION,
+            "layer": self._layer,
+            "weights_sha256": self._network.weights_sha256,
+            "steps": self.steps,
+            "drawn": self._drawn,
+            "pass_size": self.pass_size,
+            "lanes": [lane.state_dict() for lane in self._lanes.values()],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken; works that had been drawn are drawn and left aside.
+
+        Raises SearchError for the state of another version, network or layer.
+        """
+        mine = {
+            "version": STATE_VERSION,
+            "layer": self._layer,
+            "weights_sha256": self._network.weights_sha256,
+        }
+        for name, value in mine.items():
+            if state.get(name) != value:
+                raise SearchError(f"the state's {name} is {state.get(name)!r}; allowed: {value!r}")
+        self.steps, self.pass_size = state["steps"], state["pass_size"]
+        while self._drawn < state["drawn"]:
+            self._next = next(self._works, None)
+            self._drawn += 1
+        self._lanes = {}
+        for one in state["lanes"]:
+            responder = self._responder(Recipe.from_json(one["recipe"]))
+            lane = Lane.restored(one, self._layer, responder, self._device)
+            self._lanes[lane.recipe] = lane
+
+
+def _merged(segments: Iterable[_Segment]) -> list[_Segment]:
+    """Neighbouring rows of a lane as one segment."""
+    merged: list[_Segment] = []
+    for segment in segments:
+        if merged and merged[-1].lane is segment.lane:
+            merged[-1] = _Segment(segment.lane, slice(merged[-1].rows.start, segment.rows.stop))
+        else:
+            merged.append(segment)
+    return merged
+
+
+def _split(responses: dict[str, Tensor], segments: Sequence[_Segment]) -> list[dict[str, Tensor]]:
+    if len(segments) == 1:
+        return [responses]
+    sizes = [len(segment) for segment in segments]
+    parts = {layer: torch.split(response, sizes) for layer, response in responses.items()}
+    return [{layer: parts[layer][place] for layer in parts} for place in range(len(segments))]
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """On the CPU torch raises a plain RuntimeError, known by its words."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
