@@ -7,8 +7,8 @@ with open("responses.csv", "rb") as file:
 import csv
 from collections.abc import Iterable, Iterator
 
+from survey_site.analysis.answers import ScoredRow
 from survey_site.analysis.csv_cells import unescape
-from survey_site.analysis.scoring import ScoredRow
 
 REQUIRED = ("participant_id", "condition", "trial_id", "trial_kind", "chose_target")
 KINDS = ("main", "practice", "catch")

@@ -1,0 +1,221 @@
+"""Scored answers as columns of integer codes: what every statistic here starts from. Pure numpy.
+
+A million answers are a few arrays instead of a million objects::
+
+    >>> table = AnswerTable.from_columns(
+    ...     condition=["resnet"] * 4, participant=["a", "a", "b", "b"], item=["1", "2", "1", "2"],
+    ...     is_correct=[True, True, False, True],
+    ... )
+    >>> len(table), table.participants, table.cells("resnet").hits.sum()
+    (4, ('a', 'b'), np.int64(3))
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey_site.analysis.cells import CellTable
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+ROWS_AT_ONCE = 50_000
+
+
+class ScoringError(ValueError):
+    """Rows or settings that cannot be scored; the message names the value given and the values allowed."""
+
+
+class ScoredRow(NamedTuple):
+    """One answered reference of one main trial.
+
+    condition: slug. participant, item: any stable ids; the item is the trial's id.
+    is_correct: True if the chosen option answers the reference.
+    n_options: how many options the trial offered (2 or more), None where unknown.
+    """
+
+    condition: str
+    participant: str
+    item: str
+    is_correct: bool
+    n_options: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerTable:
+    """Answers as columns of equal length; codes index the tuple of names beside them.
+
+    is_correct: bool. n_options: 2 or more, 0 where unknown. A name without an answer may occur in the tuples
+    (a condition that nobody saw); it simply has no cells.
+    """
+
+    conditions: tuple[str, ...]
+    participants: tuple[str, ...]
+    items: tuple[str, ...]
+    condition: IntArray
+    participant: IntArray
+    item: IntArray
+    is_correct: BoolArray
+    n_options: IntArray
+
+    def __post_init__(self) -> None:
+        for name in ("participant", "item", "is_correct", "n_options"):
+            given, expected = len(getattr(self, name)), len(self.condition)
+            if given != expected:
+                raise ScoringError(f"{name} has {given} values where condition has {expected}")
+        for name in ("condition", "participant", "item"):
+            codes, names = getattr(self, name), getattr(self, name + "s")
+            if len(codes) and not 0 <= codes.min() <= codes.max() < len(names):
+                raise ScoringError(
+                    f"{name} has codes from {codes.min()} to {codes.max()}; "
+                    f"they must lie between 0 and {len(names) - 1}, one for each of the names"
+                )
+        wrong = self.n_options[(self.n_options < 2) & (self.n_options != 0)]
+        if len(wrong):
+            raise ScoringError(f"n_options is {int(wrong[0])!r}; it must be 2 or more")
+
+    @classmethod
+    def from_columns(
+        cls,
+        *,
+        condition: Sequence[Any] | NDArray[Any],
+        participant: Sequence[Any] | NDArray[Any],
+        item: Sequence[Any] | NDArray[Any],
+        is_correct: Sequence[Any] | NDArray[Any],
+        n_options: Sequence[int | None] | NDArray[Any] | None = None,
+    ) -> "AnswerTable":
+        """Columns of equal length: ids of any kind (`str` is the name), True, False, 1 or 0, and counts.
+
+        Raises ScoringError for any other `is_correct`, for `n_options` below 2 and for unequal lengths.
+        """
+        conditions, condition_codes = _coded(condition)
+        participants, participant_codes = _coded(participant)
+        items, item_codes = _coded(item)
+        options = np.zeros(len(condition_codes), dtype=np.int64) if n_options is None else _options(n_options)
+        return cls(
+            conditions=conditions,
+            participants=participants,
+            items=items,
+            condition=condition_codes,
+            participant=participant_codes,
+            item=item_codes,
+            is_correct=_truths(is_correct),
+            n_options=options,
+        )
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[ScoredRow]) -> "AnswerTable":
+        """From an iterator of any length; what is kept is a few bytes per row. Errors as `from_columns`."""
+        coders: tuple[dict[str, int], ...] = ({}, {}, {})
+        parts: list[tuple[NDArray[Any], ...]] = []
+        remaining = iter(rows)
+        while batch := list(islice(remaining, ROWS_AT_ONCE)):
+            condition, participant, item, is_correct, n_options = zip(*batch, strict=True)
+            codes = [
+                np.fromiter((coder.setdefault(name, len(coder)) for name in column), np.int64, len(batch))
+                for coder, column in zip(coders, (condition, participant, item), strict=True)
+            ]
+            parts.append((*codes, _truths(is_correct), _options(n_options)))
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [
+            np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int64, np.bool_, np.int64)
+        ]
+        names = [tuple(coder) for coder in coders]
+        return cls(names[0], names[1], names[2], *columns)
+
+    def __len__(self) -> int:
+        return len(self.condition)
+
+    def seen_conditions(self) -> list[str]:
+        """Conditions with an answer, in the order of their names."""
+        return sorted(self.conditions[code] for code in np.unique(self.condition))
+
+    def cells(self, condition: str) -> CellTable:
+        """One condition's answers and hits per participant and item. ScoringError if nobody saw it."""
+        found = self.conditions.index(condition) if condition in self.conditions else -1
+        rows = np.flatnonzero(self.condition == found)
+        if not len(rows):
+            seen = ", ".join(self.seen_conditions()) or "none"
+            raise ScoringError(f"condition {condition!r} has no answers; conditions with answers: {seen}")
+        return self._cells(rows)
+
+    def all_cells(self) -> Iterator[tuple[str, CellTable, IntArray]]:
+        """Every condition with an answer: its name, its cells and its rows' n_options, in order of names."""
+        order = np.argsort(self.condition, kind="stable")
+        ends = np.cumsum(np.bincount(self.condition, minlength=len(self.conditions)))
+        for code in sorted(np.unique(self.condition), key=lambda code: self.conditions[code]):
+            rows = order[(ends[code - 1] if code else 0) : ends[code]]
+            yield self.conditions[code], self._cells(rows), self.n_options[rows]
+
+    def where(self, kept: BoolArray) -> "AnswerTable":
+        """The rows for which `kept` (one truth per row) holds."""
+        columns = ("condition", "participant", "item", "is_correct", "n_options")
+        return replace(self, **{name: getattr(self, name)[kept] for name in columns})
+
+    def regrouped(self, group: Callable[[str], str | None]) -> "AnswerTable":
+        """Conditions renamed by `group`, those of one name pooled; None leaves a condition out."""
+        return self._grouped([group(name) for name in self.conditions], self.condition)
+
+    def regrouped_by_item(self, group: Mapping[str, str]) -> "AnswerTable":
+        """Items' groups (a target class, say) as conditions; items without a group are left out."""
+        return self._grouped([group.get(name) for name in self.items], self.item)
+
+    def _grouped(self, groups: Sequence[str | None], codes: IntArray) -> "AnswerTable":
+        names = sorted({name for name in groups if name is not None})
+        places = {name: place for place, name in enumerate(names)}
+        new = np.array([-1 if name is None else places[name] for name in groups], dtype=np.int64)
+        rows = new[codes] if len(codes) else codes
+        kept = self.where(rows >= 0)
+        return replace(kept, conditions=tuple(names), condition=rows[rows >= 0])
+
+    def _cells(self, rows: IntArray) -> CellTable:
+        """Items by name, participants by what they answered, so that their names do not matter."""
+        people = _local(self.participant[rows], len(self.participants))
+        present = np.unique(self.item[rows])
+        present = present[np.argsort(np.array([self.items[code] for code in present]), kind="stable")]
+        place = np.zeros(len(self.items), dtype=np.int64)
+        place[present] = np.arange(len(present))
+        cell = people * len(present) + place[self.item[rows]]
+        shape = (int(people.max()) + 1, len(present))
+        answers = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+        hits = np.bincount(cell[self.is_correct[rows]], minlength=answers.size).reshape(shape)
+        return CellTable.in_own_order(answers, hits)
+
+
+def _coded(column: Sequence[Any] | NDArray[Any]) -> tuple[tuple[str, ...], IntArray]:
+    """Distinct values as names, and each row's code."""
+    if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
+        values, codes = np.unique(column, return_inverse=True)
+        return tuple(map(str, values.tolist())), codes.astype(np.int64)
+    coder: dict[str, int] = {}
+    codes = np.fromiter((coder.setdefault(str(name), len(coder)) for name in column), np.int64, len(column))
+    return tuple(coder), codes
+
+
+def _truths(column: Sequence[Any] | NDArray[Any]) -> BoolArray:
+    values = np.asarray(column)
+    if values.dtype == np.bool_:
+        return values
+    for value in column:
+        if value not in (0, 1):
+            raise ScoringError(f"is_correct is {value!r}; it must be True, False, 1 or 0")
+    return values.astype(np.bool_)
+
+
+def _options(column: Sequence[int | None] | NDArray[Any]) -> IntArray:
+    if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
+        return column.astype(np.int64)
+    for value in set(column):
+        if value is not None and value < 2:
+            raise ScoringError(f"n_options is {value!r}; it must be 2 or more")
+    return np.fromiter((value or 0 for value in column), np.int64, len(column))
+
+
+def _local(codes: IntArray, n_codes: int) -> IntArray:
+    """Codes renumbered from 0 without gaps, keeping their order."""
+    present = np.zeros(n_codes, dtype=np.bool_)
+    present[codes] = True
+    return (np.cumsum(present) - 1)[codes]
