@@ -21,8 +21,9 @@ from workers.iri.layer_errors import LayerNotFound
 from workers.iri.tokens import split, token_sequence
 from workers.iri.vision import import_torchvision
 
-_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _NEAREST = 5
+_COMPUTING = ("add", "iadd", "sub", "mul", "imul", "cat", "relu", "relu_")
 
 
 class Tap(nn.Module):
@@ -60,13 +61,21 @@ def expose(module: nn.Module, layers: Iterable[str]) -> nn.Module:
     return trace.network(wanted)
 
 
-def expose_all(module: nn.Module) -> nn.Module:
-    """The network with every module that runs and every graph node a named module.
+def expose_all(module: nn.Module) -> tuple[nn.Module, set[str]]:
+    """The network with every module that runs and every graph node a named module; and the computing nodes.
 
+    These are the nodes that add, multiply, join or rectify and are not what some module returns: their
+    responses are layers of their own, even where the numbers happen to repeat another's, as beside a norm
+    whose weights still are zero.
     Raises LayerNotFound where its code can't be traced.
     """
     trace = _trace(module, "")
-    return trace.network(list(trace))
+    modules = {name for name, _ in module.named_modules()}
+    returned = {trace[name] for name in trace if name in modules}
+    computing = {
+        name for name, node in trace.items() if node not in returned and _operation(node) in _COMPUTING
+    }
+    return trace.network(list(trace)), computing
 
 
 class _Trace(dict[str, Node]):
@@ -79,7 +88,8 @@ class _Trace(dict[str, Node]):
     def network(self, wanted: Iterable[str]) -> nn.Module:
         traced = TracedNetwork(self._module, self._graph)
         for name in self:  # in order, so that of two layers with one value the inner one finishes first
-            if name in wanted and self[name].target != name:
+            is_module = self[name].op == "call_module" and self[name].target == name
+            if name in wanted and not is_module:
                 _tap(traced, name, self[name])
         traced.recompile()
         traced.meta["tokens"] = token_sequence(self._module)
@@ -125,6 +135,10 @@ def _trace(module: nn.Module, wanted: str) -> _Trace:
     return _Trace(module, tracer, graph)
 
 
+def _operation(node: Node) -> str:
+    return str(getattr(node.target, "__name__", node.target))
+
+
 def _not_found(name: str, known: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name, sorted(filter(None, known)), _NEAREST, cutoff=0.0)
     return f"the network has no layer {name!r}; nearest: {', '.join(nearest)}"
@@ -143,8 +157,8 @@ def _make_tracer() -> Any:
             self.calls: Counter[str] = Counter()
 
         def is_leaf_module(self, child: nn.Module, name: str) -> bool:
-            is_container = type(child) in _CONTAINERS
-            return not is_container and (super().is_leaf_module(child, name) or _is_one_operation(child))
+            is_container = type(child) in CONTAINERS
+            return not is_container and (super().is_leaf_module(child, name) or is_one_operation(child))
 
         def call_module(self, child: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
             name = self.path_of_module(child)
@@ -167,11 +181,11 @@ def _make_tracer() -> Any:
     return Tracer()
 
 
-def _is_one_operation(child: nn.Module) -> bool:
+def is_one_operation(child: nn.Module) -> bool:
     """Derived from one of torch's own modules that compute, as timm's norms are."""
     bases = type(child).__mro__
     return any(base.__module__.startswith("torch.nn.modules") for base in bases[:-1] if _computes(base))
 
 
 def _computes(base: type) -> bool:
-    return base not in (nn.Module, *_CONTAINERS) and issubclass(base, nn.Module)
+    return base not in (nn.Module, *CONTAINERS) and issubclass(base, nn.Module)

