@@ -30,16 +30,16 @@ def refusal(study: str, *options: str, url: str = "http://127.0.0.1:1") -> str:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_score_recovers_what_the_bots_were_told(live_server: LiveServer, broker: Any) -> None:
-    study = opened_study("a", "b", n=8, n_catch=2)
-    out = simulate("faces", "--n", "12", "--p-target", "0.8", "--rng-seed", "3", url=live_server.url)
-    assert out.startswith("12 pilot sessions finished, 216 trials answered; results: ")
+    study = opened_study("a", "b", n=6, n_catch=1)
+    out = simulate("faces", "--n", "8", "--p-target", "0.8", "--rng-seed", "3", url=live_server.url)
+    assert out.startswith("8 pilot sessions finished, 104 trials answered; results: ")
     assert set(StudySession.objects.values_list("mode", "state")) == {(Mode.PILOT, SessionState.FINISHED)}
     assert score_study(study, Mode.REAL) == []
     scores = score_study(study, Mode.PILOT)
     assert len(scores) == 2
     for score in scores:
         interval = score.interval("twoway")
-        assert score.n == 96
+        assert score.n == 48
         assert interval.low <= 0.8 <= interval.high
         assert 0.6 < score.estimate < 0.95
 
