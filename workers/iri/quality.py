@@ -6,15 +6,20 @@ The measures are those of Feather et al. (Nature Neuroscience 26:2017, 2023).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from workers.iri.extractor import respond_with_logits
+from workers.iri.extractor import Extractor
+from workers.iri.graph import expose
 from workers.iri.networks import BuiltNetwork
-from workers.iri.objectives import relative_error
+from workers.iri.nulls import Null, is_closer
 from workers.iri.recipe import Passing
+from workers.iri.similarity import LOWER_IS_CLOSER, MEASURES, NAMES, Similarity, similarities
+
+_IMAGES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -24,28 +29,50 @@ class Label:
     index: int
     name: str | None
 
+    def __str__(self) -> str:
+        return self.name or f"class {self.index}"
+
 
 @dataclass(frozen=True)
 class Quality:
-    """One image's measures at the layer, g(x) against g(x_t), both flattened.
+    """One image's measures at the matched layer, g(x) against g(x_t), both flattened.
 
-    `relative_error`: ||g(x) - g(x_t)||_2 / ||g(x_t)||_2. `cosine`, `pearson`: from -1 to 1.
-    `target_label`, `iri_label`: the network's own for target and image.
-    `clip_fraction`: share of colour values at 0 or 1. `is_finite`: whether all these are numbers.
-    `reason`: why the image doesn't pass, empty where it does.
+    `similarity`: the five measures there; `later`: the same by the names of layers after it.
+    `target_label`, `iri_label`: the network's own for target and image; None for a network without classes.
+    `clip_fraction`: share of colour values at 0 or 1. `distance_moved`: root mean square, over colour values
+    in [0, 1], of image minus start image; None where no start image was given.
+    `is_finite`: whether error and cosine are numbers. `reason`: why the image doesn't pass, or nothing.
     """
 
-    relative_error: float
-    cosine: float
-    pearson: float
-    target_label: Label
-    iri_label: Label
+    similarity: Similarity
+    target_label: Label | None
+    iri_label: Label | None
     clip_fraction: float
-    is_finite: bool
     reason: str
+    distance_moved: float | None = None
+    later: Mapping[str, Similarity] = field(default_factory=dict)
 
     @property
-    def same_label(self) -> bool:
+    def relative_error(self) -> float:
+        return self.similarity.relative_error
+
+    @property
+    def cosine(self) -> float:
+        return self.similarity.cosine
+
+    @property
+    def pearson(self) -> float:
+        return self.similarity.pearson
+
+    @property
+    def is_finite(self) -> bool:
+        return _is_finite(self.similarity)
+
+    @property
+    def same_label(self) -> bool | None:
+        """None for a network without classes."""
+        if self.target_label is None or self.iri_label is None:
+            return None
         return self.target_label.index == self.iri_label.index
 
     @property
@@ -53,65 +80,138 @@ class Quality:
         return not self.reason
 
 
-@torch.no_grad()
 def measure(
-    network: BuiltNetwork, layer: str, images: Tensor, targets: Tensor, passing: Passing | None = None
+    network: BuiltNetwork,
+    layer: str,
+    images: Tensor,
+    targets: Tensor,
+    passing: Passing | None = None,
+    *,
+    null: Null | None = None,
+    starts: Tensor | None = None,
+    later: Sequence[str] = (),
 ) -> list[Quality]:
     """How well a layer's response to each image matches that to its target.
 
-    `images`, `targets`: (n, 3, h, w) in [0, 1], decoded from their files (images.from_png), so that the
-    figures are those of what is shown. `passing`: the recipe's thresholds, Passing() where None.
-    Raises LayerNotFound or LayerError as extractor.respond does.
+    `images`, `targets`, `starts`: (n, 3, h, w) in [0, 1], decoded from their files (images.from_png), so that
+    the figures are those of what is shown. `passing`: the recipe's thresholds, Passing() where None.
+    `null`: what natural images reach (nulls.null_distribution), which `passing` compares with unless its
+    `null_quantile` is None. `later`: more layers to measure at.
+    Raises LayerNotFound or LayerError as extractor.Extractor does.
     """
-    response, logits = respond_with_logits(network.module, layer, network.normalize(images))
-    wanted, wanted_logits = respond_with_logits(network.module, layer, network.normalize(targets))
-    errors = relative_error(response, wanted).tolist()
-    cosines = torch.cosine_similarity(response, wanted, dim=1).tolist()
-    pearsons = torch.cosine_similarity(_centred(response), _centred(wanted), dim=1).tolist()
-    clipped = ((images <= 0) | (images >= 1)).float().flatten(1).mean(dim=1).tolist()
-    labels, wanted_labels = _labels(network, logits), _labels(network, wanted_logits)
+    extract = Extractor(expose(network.module, [layer, *later]), [layer, *later])
     limits = passing or Passing()
     return [
-        _quality(
-            errors[row], cosines[row], pearsons[row], clipped[row], wanted_labels[row], labels[row], limits
+        quality
+        for rows in _slices(len(images))
+        for quality in _measure(
+            network, extract, layer, images[rows], targets[rows], None if starts is None else starts[rows],
+            limits, null,
+        )
+    ]  # fmt: skip
+
+
+def _slices(count: int) -> Iterator[slice]:
+    return (slice(start, start + _IMAGES_AT_ONCE) for start in range(0, count, _IMAGES_AT_ONCE))
+
+
+@torch.no_grad()
+def _measure(
+    network: BuiltNetwork,
+    extract: Extractor,
+    layer: str,
+    images: Tensor,
+    targets: Tensor,
+    starts: Tensor | None,
+    passing: Passing,
+    null: Null | None,
+) -> list[Quality]:
+    responses, wanted = (extract(network.normalize(some)) for some in (images, targets))
+    found = {name: similarities(responses[name], wanted[name]) for name in responses}
+    clipped = ((images <= 0) | (images >= 1)).float().flatten(1).mean(dim=1).tolist()
+    moved = None if starts is None else (images - starts).square().flatten(1).mean(dim=1).sqrt().tolist()
+    labels, wanted_labels = _labels(network, images), _labels(network, targets)
+    return [
+        Quality(
+            similarity=found[layer][row],
+            target_label=wanted_labels[row],
+            iri_label=labels[row],
+            clip_fraction=clipped[row],
+            reason=_reason(found[layer][row], wanted_labels[row], labels[row], passing, null),
+            distance_moved=None if moved is None else moved[row],
+            later={name: rows[row] for name, rows in found.items() if name != layer},
         )
         for row in range(len(images))
     ]
 
 
-def _centred(responses: Tensor) -> Tensor:
-    return responses - responses.mean(dim=1, keepdim=True)
-
-
-def _labels(network: BuiltNetwork, logits: Tensor) -> list[Label]:
+def _labels(network: BuiltNetwork, images: Tensor) -> list[Label] | list[None]:
+    if not network.has_classes:
+        return [None] * len(images)
     names = network.labels
+    logits = torch.as_tensor(network.module(network.normalize(images)))
     indices: list[int] = logits.flatten(1).argmax(dim=1).tolist()
     return [Label(index, names[index] if names else None) for index in indices]
 
 
-def _quality(
-    error: float,
-    cosine: float,
-    pearson: float,
-    clip_fraction: float,
-    target_label: Label,
-    iri_label: Label,
+def _is_finite(similarity: Similarity) -> bool:
+    return math.isfinite(similarity.relative_error) and math.isfinite(similarity.cosine)
+
+
+def _reason(
+    similarity: Similarity,
+    target_label: Label | None,
+    iri_label: Label | None,
     passing: Passing,
-) -> Quality:
-    is_finite = all(map(math.isfinite, (error, cosine, pearson)))
-    reason = _reason(error, is_finite, target_label, iri_label, passing)
-    return Quality(error, cosine, pearson, target_label, iri_label, clip_fraction, is_finite, reason)
-
-
-def _reason(error: float, is_finite: bool, target_label: Label, iri_label: Label, passing: Passing) -> str:
-    if not is_finite:
+    null: Null | None,
+) -> str:
+    if not _is_finite(similarity):
         return "the layer's responses are not finite, or its response to the target is zero"
-    if error > passing.max_relative_error:
-        return f"relative error {error:.3f} is above {passing.max_relative_error:g}"
-    if passing.same_label and iri_label.index != target_label.index:
-        return f"the network's label is {_spelled(iri_label)}, the target's {_spelled(target_label)}"
-    return ""
+    reasons = []
+    limit = passing.max_relative_error
+    if limit is not None and similarity.relative_error > limit:
+        reasons.append(f"relative error {similarity.relative_error:.3f} is above {limit:g}")
+    if passing.null_quantile is not None:
+        reasons += _not_beaten(similarity, passing.null_quantile, null)
+    if passing.same_label and target_label and iri_label and iri_label.index != target_label.index:
+        reasons.append(f"the network's label is {iri_label}, the target's {target_label}")
+    return "; ".join(reasons)
 
 
-def _spelled(label: Label) -> str:
-    return label.name or f"class {label.index}"
+def _not_beaten(similarity: Similarity, quantile: float, null: Null | None) -> list[str]:
+    """Where the image is no closer to its target than natural images are to one another."""
+    if null is None:
+        return ["no null distribution was given to compare with"]
+    reasons = []
+    for name in MEASURES:
+        limit, value = null.limit(name, quantile), getattr(similarity, name)
+        if limit is not None and not is_closer(name, value, limit):
+            reasons.append(
+                f"{NAMES[name]} {value:.3f} does not beat {limit:.3f}, {_spelled(name, quantile, null)}"
+            )
+    return reasons
+
+
+def _spelled(measure: str, quantile: float, null: Null) -> str:
+    of = f"of {null.n_pairs} pairs of natural images"
+    if null.is_too_small(quantile):
+        return f"the {'least' if measure in LOWER_IS_CLOSER else 'greatest'} {of}"
+    share = 1 - quantile if measure in LOWER_IS_CLOSER else quantile
+    return f"the {100 * share:g} % quantile {of}"
+
+
+def plateau(trace: Sequence[tuple[int, float]]) -> float | None:
+    """How much the least error so far still fell in the last tenth of the steps, as a share of it.
+
+    `trace`: (step, relative error) in order. 0 where it has come to rest; None where it has no two points or
+    no finite errors.
+
+    >>> plateau([(0, 1.0), (90, 0.5), (100, 0.4)])
+    0.2
+    """
+    finite = [(step, error) for step, error in trace if math.isfinite(error)]
+    if len(finite) < 2:
+        return None
+    from_step = finite[-1][0] * 0.9
+    before = min((error for step, error in finite if step <= from_step), default=finite[0][1])
+    return (before - min(before, *(error for _, error in finite))) / before if before > 0 else 0.0

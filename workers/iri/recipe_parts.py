@@ -322,22 +322,38 @@ _CHOICE_FORMULAS = {
 }
 
 
+# Of a null distribution these are stored (nulls.PROBABILITIES).
+NULL_QUANTILES = (0.9, 0.95, 0.975, 0.99, 0.995, 0.999)
+
+
 @dataclass(frozen=True)
 class Passing:
     """When an IRI counts as a match, judged on the decoded 8-bit PNG (Feather et al. 2023).
 
-    `max_relative_error`: largest relative L2 error at the layer.
+    `null_quantile`: the quantile of random pairs of natural images that the IRI must beat on each measure at
+    the layer; None compares with no pairs.
+    `max_relative_error`: largest relative L2 error at the layer; None sets no limit of its own.
     `same_label`: whether the network must give the IRI the label that it gives the target.
     """
 
-    max_relative_error: float = 0.2
+    max_relative_error: float | None = None
     same_label: bool = True
+    null_quantile: float | None = 0.99
 
     def __post_init__(self) -> None:
-        limit = number("passing.max_relative_error", self.max_relative_error, 0.0, 1e6)
-        object.__setattr__(self, "max_relative_error", limit)
+        if self.max_relative_error is not None:
+            limit = number("passing.max_relative_error", self.max_relative_error, 0.0, 1e6)
+            object.__setattr__(self, "max_relative_error", limit)
         choice("passing.same_label", self.same_label, (False, True))
+        choice("passing.null_quantile", self.null_quantile, (None, *NULL_QUANTILES))
 
     def formula(self) -> str:
-        label = " and the network's label is the target's" if self.same_label else ""
-        return f"relative error on the 8-bit image ≤ {self.max_relative_error:g}{label}"
+        parts = []
+        if self.null_quantile is not None:
+            share = f"{100 * self.null_quantile:g} %"
+            parts.append(f"closer to x_t on each measure than {share} of pairs of natural images")
+        if self.max_relative_error is not None:
+            parts.append(f"relative error ≤ {self.max_relative_error:g}")
+        if self.same_label:
+            parts.append("the network's label is the target's")
+        return f"on the 8-bit image {', '.join(parts)}" if parts else "always"
