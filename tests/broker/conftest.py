@@ -4,7 +4,6 @@ import itertools
 import subprocess
 from collections.abc import Iterator
 from functools import partial
-from typing import Protocol
 
 import pytest
 
@@ -13,10 +12,6 @@ from tests.lab import Lab
 from tests.servers import StackServers
 
 READY_SECONDS = 120.0
-
-
-class StartWorker(Protocol):
-    def __call__(self, count: int = 1) -> subprocess.Popen[bytes]: ...
 
 
 @pytest.fixture(scope="module")
@@ -33,38 +28,43 @@ def lab(stack_servers: StackServers) -> Iterator[Lab]:
 NUMBERS = itertools.count(1)
 
 
-@pytest.fixture
-def start_worker(lab: Lab) -> Iterator[StartWorker]:
-    """Starts IRI workers as the documentation does, waits until all have announced themselves, and gives
-    the first.
-    """
-    started: list[subprocess.Popen[bytes]] = []
+class IRIWorkers:
+    """IRI workers as the documentation starts them, by name. Starting takes seconds, so tests share them."""
 
-    def start(count: int = 1) -> subprocess.Popen[bytes]:
-        names = [f"iri-{next(NUMBERS)}" for _ in range(count)]
-        processes = [run_worker(lab, name) for name in names]
-        started.extend(processes)
-        for name in names:
-            lab.wait(
-                partial(has_announced_itself, lab, name),
-                READY_SECONDS,
-                what=f"{name} announces itself",
-                log=name,
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def ensure(self, count: int) -> list[str]:
+        """Start what is missing to `count` running ones, wait until they are ready, and name them all."""
+        missing = [f"iri-{next(NUMBERS)}" for _ in range(count - len(self.running))]
+        for name in missing:
+            self.processes[name] = self._start(name)
+        for name in missing:
+            self.lab.wait(
+                partial(self._has_announced_itself, name), READY_SECONDS, what=f"{name} is ready", log=name
             )
-        return processes[0]
+        return self.running
 
-    yield start
-    lab.stop(*started)
+    @property
+    def running(self) -> list[str]:
+        return [name for name, process in self.processes.items() if process.poll() is None]
+
+    def stop(self) -> None:
+        self.lab.stop(*self.processes.values())
+
+    def _start(self, name: str) -> subprocess.Popen[bytes]:
+        return self.lab.start(
+            name,
+            *("-m", "celery", "-A", "survey_site", "worker", "-I", "workers.tasks", "-l", "INFO"),
+            *("-P", "solo", "--prefetch-multiplier", "1", "-Q", "iri.cpu", "-n", f"{name}@%h", *QUIET),
+            OMP_WAIT_POLICY=WAIT_POLICY,
+        )
+
+    def _has_announced_itself(self, name: str) -> bool:
+        return bool(self.lab.rows("SELECT 1 FROM stimuli_worker WHERE name LIKE %s", f"{name}@%"))
 
 
-def run_worker(lab: Lab, name: str) -> subprocess.Popen[bytes]:
-    return lab.start(
-        name,
-        *("-m", "celery", "-A", "survey_site", "worker", "-I", "workers.tasks", "-l", "INFO"),
-        *("-P", "solo", "--prefetch-multiplier", "1", "-Q", "iri.cpu", "-n", f"{name}@%h", *QUIET),
-        OMP_WAIT_POLICY=WAIT_POLICY,
-    )
-
-
-def has_announced_itself(lab: Lab, name: str) -> bool:
-    return bool(lab.rows("SELECT 1 FROM stimuli_worker WHERE name LIKE %s", f"{name}@%"))
+@pytest.fixture(scope="module")
+def workers(lab: Lab) -> IRIWorkers:
+    return IRIWorkers(lab)

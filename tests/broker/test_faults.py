@@ -1,6 +1,5 @@
 """What may go wrong between the queue and the worker costs time, never work, and doubles nothing."""
 
-import signal
 import time
 from dataclasses import dataclass
 from itertools import count
@@ -13,7 +12,7 @@ import skimage.data
 from survey_site.stack.children import wait_until
 from survey_site.stack.ports import free_port
 from survey_site.stack.processes import QUIET
-from tests.broker.conftest import StartWorker, run_worker
+from tests.broker.conftest import IRIWorkers
 from tests.lab import Lab
 
 pytestmark = pytest.mark.broker
@@ -31,7 +30,6 @@ class Chunk:
     status: str
     attempts: int
     fencing_token: int
-    step: int
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ class Job:
     @property
     def chunks(self) -> list[Chunk]:
         rows = self.lab.rows(
-            "SELECT status, attempts, fencing_token, coalesce((progress->>'step')::int, 0) "
-            "FROM stimuli_irichunk WHERE job_id = %s ORDER BY id",
+            "SELECT status, attempts, fencing_token FROM stimuli_irichunk WHERE job_id = %s ORDER BY id",
             self.number,
         )
         return [Chunk(*row) for row in rows]
@@ -62,14 +59,19 @@ class Job:
             log="housekeeping",
         )
 
-    def wait_until_claimed(self, *, steps: int = 0) -> None:
-        """A worker holds a chunk, and its descent has taken at least so many steps."""
+    def wait_until_claimed(self, *, steps: int = 0) -> str:
+        """A worker holds a chunk, and its descent has taken at least so many steps; the worker's name."""
+        holder = (
+            "SELECT w.name FROM stimuli_irichunk c JOIN stimuli_worker w ON w.id = c.owner_id "
+            "WHERE c.job_id = %s AND c.status = 'running' AND coalesce((c.progress->>'step')::int, 0) >= %s"
+        )
         self.lab.wait(
-            lambda: any(chunk.status == "running" and chunk.step >= steps for chunk in self.chunks),
+            lambda: bool(self.lab.rows(holder, self.number, steps)),
             DONE_SECONDS,
             what=f"a chunk of job {self.number} is under way",
             log="housekeeping",
         )
+        return str(self.lab.column(holder, self.number, steps)[0]).split("@")[0]
 
     def assert_done_once(self) -> None:
         """One IRI per photograph, each with its own image and found under the chunk's last claim."""
@@ -93,18 +95,17 @@ def queue(lab: Lab, recipe: tuple[str, ...], *, priority: int = 0, **settings: s
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ready_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
+def ready_lab(lab: Lab, workers: IRIWorkers, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Two photographs, the sweep, and an untrained EfficientNet-Lite0, as slow as the trained one."""
-    inspecting = run_worker(lab, "inspecting")
     folder = tmp_path_factory.mktemp("photographs")
     for name in PHOTOGRAPHS:
         (folder / name).symlink_to(Path(skimage.data.data_dir) / name)
     lab.succeed("import_images", folder, "--image-set", "photographs")
+    workers.ensure(1)
     lab.succeed(
         *("register_network", "efficientnet_lite0", "--source", "package", "--random-seed", "0"),
         *("--slug", "lite0"),
     )
-    lab.stop(inspecting)
     lab.start(
         "housekeeping",
         *("-m", "celery", "-A", "survey_site", "worker", "-B", "-l", "INFO", "-Q", "housekeeping"),
@@ -113,57 +114,49 @@ def ready_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
     )
 
 
-def test_a_killed_worker_costs_an_attempt_and_no_iri(lab: Lab, start_worker: StartWorker) -> None:
+def test_rings_that_are_flushed_unheard_or_doubled_cost_no_work_and_double_none(
+    lab: Lab, workers: IRIWorkers
+) -> None:
+    workers.stop()
+    with redis.Redis.from_url(lab.servers.broker_url) as client:
+        flushed = queue(lab, SHORT)
+        assert wait_until(lambda: client.llen("iri.cpu") > 0, 30)
+        client.flushdb()  # the test's own numbered database
+        unheard = queue(lab, SHORT, CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
+        assert unheard.statuses == ["queued", "queued"]
+        doubled = queue(lab, SHORT)
+        messages = client.lrange("iri.cpu", 0, -1)
+        assert messages
+        client.rpush("iri.cpu", *messages, *messages)
+
+    workers.ensure(2)
+    for job in (flushed, unheard, doubled):
+        job.wait_until_done()
+        job.assert_done_once()
+        assert [chunk.attempts for chunk in job.chunks] == [1, 1]
+
+
+def test_a_killed_worker_costs_an_attempt_and_no_iri(lab: Lab, workers: IRIWorkers) -> None:
+    workers.ensure(2)
     job = queue(lab, SECONDS)
-    first = start_worker()
-    job.wait_until_claimed()
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+    victim = workers.processes[job.wait_until_claimed()]
+    victim.kill()
+    victim.wait()
     assert job.statuses.count("done") < len(PHOTOGRAPHS)
 
-    start_worker()
     job.wait_until_done()
     job.assert_done_once()
     assert sorted(chunk.attempts for chunk in job.chunks) == [1, 2]
     assert [chunk.fencing_token for chunk in job.chunks] == [chunk.attempts for chunk in job.chunks]
 
 
-def test_a_flushed_broker_and_one_that_is_away_cost_no_work(lab: Lab, start_worker: StartWorker) -> None:
-    flushed = queue(lab, SHORT)
-    with redis.Redis.from_url(lab.servers.broker_url) as client:
-        assert wait_until(lambda: client.llen("iri.cpu") > 0, 30)
-        client.flushdb()  # the test's own numbered database
-    unheard = queue(lab, SHORT, CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/0")
-    assert unheard.statuses == ["queued", "queued"]
-
-    start_worker()
-    for job in (flushed, unheard):
-        job.wait_until_done()
-        job.assert_done_once()
-        assert [chunk.attempts for chunk in job.chunks] == [1, 1]
-
-
-def test_messages_delivered_twice_to_two_workers_double_nothing(lab: Lab, start_worker: StartWorker) -> None:
-    job = queue(lab, SHORT)
-    with redis.Redis.from_url(lab.servers.broker_url) as client:
-        messages = client.lrange("iri.cpu", 0, -1)
-        assert messages
-        client.rpush("iri.cpu", *messages, *messages)
-    start_worker(count=2)
-    job.wait_until_done()
-    job.assert_done_once()
-    assert [chunk.attempts for chunk in job.chunks] == [1, 1]
-
-
-def test_a_worker_told_to_end_gives_its_chunk_back_within_seconds(
-    lab: Lab, start_worker: StartWorker
-) -> None:
+def test_a_worker_told_to_end_gives_its_chunk_back_within_seconds(lab: Lab, workers: IRIWorkers) -> None:
+    workers.ensure(1)
     job = queue(lab, HOURS, priority=-1)
-    worker = start_worker()
-    job.wait_until_claimed(steps=1)
+    worker = workers.processes[job.wait_until_claimed(steps=1)]
     began = time.monotonic()
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(60) == 0
+    workers.stop()
+    assert worker.wait(0) == 0
     assert time.monotonic() - began < 20
     assert [(chunk.status, chunk.attempts) for chunk in job.chunks] == [("queued", 0), ("queued", 0)]
     assert job.statuses == ["queued", "queued"]

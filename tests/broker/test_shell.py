@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.broker.conftest import READY_SECONDS, has_announced_itself, run_worker
+from tests.broker.conftest import IRIWorkers
 from tests.lab import Lab
 from workers.iri.vision import import_torchvision
 
@@ -20,11 +20,8 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture(scope="module", autouse=True)
-def worker(lab: Lab) -> None:
-    run_worker(lab, "iri")
-    lab.wait(
-        lambda: has_announced_itself(lab, "iri"), READY_SECONDS, what="the worker announces itself", log="iri"
-    )
+def worker(workers: IRIWorkers) -> None:
+    workers.ensure(1)
 
 
 @pytest.fixture(scope="module")
