@@ -8,7 +8,7 @@ export function furnishBrowser(): void {
 }
 
 /** Waits for something to become true, checking at every turn of the event loop. */
-export async function until<T>(look: () => T | null | undefined | false, withinMs = 3_000): Promise<T> {
+export async function until<T>(look: () => T | null | undefined | false, withinMs = 20_000): Promise<T> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     const seen = look();
