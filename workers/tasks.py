@@ -13,6 +13,7 @@ import os
 import re
 import socket
 import threading
+import time
 import traceback
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,7 @@ from django.core.files.base import File
 from survey_site.stimuli import services
 from survey_site.stimuli.models import IRI, IRIStatus, Network, Worker
 from workers.iri.images import fit, from_png, sha256, to_png
-from workers.iri.inversion import Inversion, InversionStopped, Progress, invert
+from workers.iri.inversion import Found, InversionStopped, Progress, invert
 from workers.iri.networks import (
     SOURCES,
     BuiltNetwork,
@@ -190,7 +191,11 @@ def _attempt(lease: services.ChunkLease) -> None:
 
 
 def make_chunk(lease: services.ChunkLease, keeper: LeaseKeeper) -> None:
-    """Invert the chunk's unfinished IRIs as one batch, measure them on their PNGs, and store them."""
+    """Invert the chunk's unfinished IRIs as one batch; each is measured on its PNG and stored when finished.
+
+    So what is finished outlives a stop, a cancel or a crash, and an image that can't be searched for fails
+    with its reason beside the others.
+    """
     job = lease.chunk.job
     recipe, network = job.recipe.load(), _built(job.layer.network_id)
     iris = list(
@@ -198,17 +203,18 @@ def make_chunk(lease: services.ChunkLease, keeper: LeaseKeeper) -> None:
     )
     if iris:
         targets = [to_png(fit(_bytes(iri), recipe.image_size)) for iri in iris]
-        found = invert(
+        recorder = _Recorder(lease, network, recipe, iris, targets)
+        invert(
             network,
             job.layer.name,
             torch.stack([from_png(png) for png in targets]),
             recipe,
             seeds=[iri.rng_seed for iri in iris],
+            on_result=recorder.record,
             on_progress=lambda progress: keeper.note(_progress(progress)),
             should_stop=lambda: keeper.is_lost or shutting_down.is_set(),
             device=device(),
         )
-        _record(lease, network, recipe, iris, targets, found)
     services.finish_chunk(lease=lease)
 
 
@@ -227,48 +233,65 @@ def _progress(progress: Progress) -> dict[str, Any]:
     }
 
 
-def _record(
-    lease: services.ChunkLease,
-    network: BuiltNetwork,
-    recipe: Recipe,
-    iris: list[IRI],
-    targets: list[bytes],
-    found: Inversion,
-) -> None:
-    images = [to_png(image) for image in found.images]
-    qualities = measure(
-        network,
-        lease.chunk.job.layer.name,
-        torch.stack([from_png(png) for png in images]),
-        torch.stack([from_png(png) for png in targets]),
-        recipe.passing,
-    )
-    for place, (iri, quality) in enumerate(zip(iris, qualities, strict=True)):
-        start = to_png(found.start_images[place])
+class _Recorder:
+    """Stores a chunk's images as the search finds them."""
+
+    def __init__(
+        self,
+        lease: services.ChunkLease,
+        network: BuiltNetwork,
+        recipe: Recipe,
+        iris: list[IRI],
+        targets: list[bytes],
+    ) -> None:
+        self._lease, self._network, self._recipe = lease, network, recipe
+        self._iris, self._targets = iris, targets
+        self._began = time.monotonic()
+
+    def record(self, found: Found) -> None:
+        iri, trace = self._iris[found.place], _plain_trace(found)
+        if found.failure:
+            services.fail_iri(lease=self._lease, iri_id=iri.pk, reason=found.failure, loss_trace=trace)
+            return
+        target, image, start = self._targets[found.place], to_png(found.image), to_png(found.start_image)
         services.record_iri(
-            lease=lease,
+            lease=self._lease,
             found=services.FoundIRI(
                 iri_id=iri.pk,
-                image=images[place],
+                image=image,
                 start_image=start,
-                target_resized=targets[place],
-                size=recipe.image_size,
-                loss_trace=[[step, _finite(error)] for step, error in found.loss_traces[place]],
+                target_resized=target,
+                size=self._recipe.image_size,
+                loss_trace=trace,
                 provenance={
                     **provenance(device()),
-                    "network": network.provenance,
-                    "recipe": lease.chunk.job.recipe.sha256,
+                    "network": self._network.provenance,
+                    "recipe": self._lease.chunk.job.recipe.sha256,
                     "rng_seed": iri.rng_seed,
-                    "image_sha256": sha256(images[place]),
+                    "image_sha256": sha256(image),
                     "start_sha256": sha256(start),
-                    "target_sha256": sha256(targets[place]),
-                    "batch": [str(member.pk) for member in iris],
-                    "steps_run": found.steps_run[place],
-                    "seconds": round(found.seconds, 2),
+                    "target_sha256": sha256(target),
+                    "batch": [str(member.pk) for member in self._iris],
+                    "steps_run": found.steps_run,
+                    "seconds": round(time.monotonic() - self._began, 2),
                 },
-                **_measured(quality),
+                **_measured(self._quality(image, target)),
             ),
         )
+
+    def _quality(self, image: bytes, target: bytes) -> Quality:
+        (quality,) = measure(
+            self._network,
+            self._lease.chunk.job.layer.name,
+            from_png(image)[None],
+            from_png(target)[None],
+            self._recipe.passing,
+        )
+        return quality
+
+
+def _plain_trace(found: Found) -> list[list[float | None]]:
+    return [[step, _finite(error)] for step, error in found.loss_trace]
 
 
 def _measured(quality: Quality) -> dict[str, Any]:

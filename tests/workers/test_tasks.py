@@ -7,6 +7,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -349,3 +350,56 @@ def test_the_device_is_the_cpu_where_nothing_else_is_asked_for(monkeypatch: pyte
     monkeypatch.setenv("IRI_DEVICE", "cpu")
     tasks.check_device()
     assert tasks.device() == "cpu"
+
+
+def test_what_is_finished_is_stored_before_the_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker told to stop keeps the finished images and gives back the rest."""
+    job = real_job(2)
+    found: list[inversion.Found] = []
+
+    def one_and_stop(*given: Any, on_result: Callable[[inversion.Found], None], **named: Any) -> Any:
+        def keep(one: inversion.Found) -> None:
+            found.append(one)
+            on_result(one)
+            tasks.shutting_down.set()
+
+        return inversion.invert(*given, on_result=keep, batch_size=1, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tasks, "invert", one_and_stop)
+        make_iris()
+    assert len(found) == 1
+    assert sorted(job.iris.values_list("status", flat=True)) == [IRIStatus.DONE, IRIStatus.QUEUED]
+    assert IRIChunk.objects.get().status == ChunkStatus.QUEUED
+    tasks.shutting_down.clear()
+    make_iris()
+    assert statuses(job) == {IRIStatus.DONE}
+
+
+def test_an_image_that_cannot_be_searched_for_fails_beside_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = real_job(2)
+
+    def spoil(*given: Any, on_result: Callable[[inversion.Found], None], **named: Any) -> Any:
+        def keep(one: inversion.Found) -> None:
+            on_result(replace(one, failure="layer 'features.3' is dead") if one.place == 0 else one)
+
+        return inversion.invert(*given, on_result=keep, **named)
+
+    monkeypatch.setattr(tasks, "invert", spoil)
+    make_iris()
+    (failed,) = job.iris.filter(status=IRIStatus.FAILED)
+    assert (failed.reason, failed.image, len(failed.loss_trace)) == ("layer 'features.3' is dead", None, 4)
+    assert job.iris.filter(status=IRIStatus.DONE).count() == 1
+    chunk = IRIChunk.objects.get()
+    assert (chunk.status, chunk.reason) == (ChunkStatus.FINISHED, "")
+
+
+def test_a_failed_iri_is_not_written_under_a_lost_lease() -> None:
+    job = real_job(1)
+    lease = claim()
+    lose_the_lease()
+    with pytest.raises(services.LeaseLost):
+        services.fail_iri(lease=lease, iri_id=job.iris.get().pk, reason="dead", loss_trace=[])
+    assert job.iris.get().reason == ""

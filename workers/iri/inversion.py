@@ -82,6 +82,7 @@ def invert(
     seeds: Sequence[int],
     *,
     batch_size: int | None = None,
+    on_result: Callable[[Found], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     device: str | torch.device = "cpu",
@@ -98,7 +99,8 @@ def invert(
     `seeds`: one whole number per target, from 0 to 2**63 - 1.
     `batch_size`: images searched for at a time, all of them where None. An image that is finished makes
     room for one that waits.
-    `on_progress` is called about once a second, `should_stop` before every step.
+    `on_result` is called with each image as soon as it is finished, `on_progress` about once a second,
+    `should_stop` before every step.
     On the CPU the same call with the same number of threads gives the same images, bit for bit.
 
     An image that can't be searched for to the end (a dead layer, a response that is not finite) fails with a
@@ -114,12 +116,18 @@ def invert(
     _check(targets, recipes, seeds)
     began = time.monotonic()
     found: list[Found] = []
+
+    def keep(one: Found) -> None:
+        found.append(one)
+        if on_result is not None:
+            on_result(one)
+
     try:
         invert_each(
             network,
             layer,
             map(Work, targets, seeds, recipes),
-            on_result=found.append,
+            on_result=keep,
             batch_size=batch_size or len(targets),
             count=len(targets),
             on_progress=on_progress,

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from workers.iri.images import quantize
-from workers.iri.objectives import Context
+from workers.iri.objectives import Context, anchors
 from workers.iri.optimizers import make_rule
 from workers.iri.parametrizations import parametrize
+from workers.iri.perceptual import shared_perceptual
 from workers.iri.recipe import Recipe
 from workers.iri.responder import Responder
+from workers.iri.transforms import transform
 
 TRACE_POINTS = 200
 # In a trace: no error was taken at this step. An error is never negative; it may be NaN.
@@ -23,9 +25,10 @@ _NOT_TAKEN = -1.0
 
 @dataclass(frozen=True)
 class Member:
-    """An image about to join: its place in the work, target and start image (3, h, w) in [0, 1]."""
+    """An image about to join: its place in the work, RNG seed, target and start image (3, h, w) in [0, 1]."""
 
     place: int
+    seed: int
     target: Tensor
     start: Tensor
 
@@ -63,6 +66,7 @@ class Lane:
         self.recipe, self.layer, self.responder = recipe, layer, responder
         self._device = device
         self.places: list[int] = []
+        self.seeds: list[int] = []
         self.steps: list[int] = []
         starts = self._stacked([member.start for member in members])
         self._parametrization = parametrize(recipe, starts)
@@ -71,6 +75,8 @@ class Lane:
         self._targets, self._starts, self._best = none, none, none
         self._wanted: dict[str, Tensor] = {}
         self._norms: dict[str, Tensor] = {}
+        self._trunks = {trunk: shared_perceptual(trunk, device) for trunk in recipe.trunks}
+        self._anchors: dict[str, Tensor] = {}
         self._least = torch.empty(0, device=device)
         self._error = torch.empty(0, device=device)
         self._trace = torch.empty(0, recipe.steps + 1, device=device)
@@ -96,6 +102,7 @@ class Lane:
         new = len(members)
         targets = self._stacked([member.target for member in members])
         self.places += [member.place for member in members]
+        self.seeds += [member.seed for member in members]
         self.steps += [0] * new
         self._taken = torch.cat([self._taken, self._taken.new_zeros(new)])
         self._targets = torch.cat([self._targets, targets])
@@ -105,6 +112,8 @@ class Lane:
         self._error = torch.cat([self._error, self._error.new_full((new,), torch.inf)])
         self._trace = torch.cat([self._trace, self._trace.new_full((new, self._trace.shape[1]), _NOT_TAKEN)])
         self._want(targets)
+        if self._trunks:
+            self._anchor(targets, starts)
 
     def _want(self, targets: Tensor) -> None:
         """Note the responses to come to, target by target: they must not depend on what is beside them."""
@@ -116,9 +125,28 @@ class Lane:
             self._wanted[layer] = torch.cat([self._wanted.get(layer, wanted[0][:0]), *wanted])
             self._norms[layer] = torch.cat([self._norms.get(layer, norms[0][:0]), *norms])
 
+    def _anchor(self, targets: Tensor, starts: Tensor) -> None:
+        """Note what LPIPS terms compare with, image by image as in `_want`."""
+        for row, (target, start) in enumerate(zip(targets, starts, strict=True), len(self) - len(targets)):
+
+            def start_error(start: Tensor = start, row: int = row) -> Tensor:
+                apart = self.responder(start[None])[self.layer] - self._wanted[self.layer][row]
+                return apart.norm(dim=1) / self._norms[self.layer][row]
+
+            new = anchors(self.recipe, self._trunks, target[None], start[None], start_error)
+            self._anchors = {
+                name: torch.cat([self._anchors.get(name, one[:0]), one]) for name, one in new.items()
+            }
+
     def dead(self) -> dict[int, str]:
         """Rows whose target the layers don't answer with something to come to, and why."""
-        reasons: dict[int, str] = {}
+        reasons = {
+            row: f"the {name} of LPIPS is not finite: start image and target look the same to it"
+            for name, values in self._anchors.items()
+            if values.ndim == 1
+            for row, value in enumerate(values.tolist())
+            if not value < float("inf")
+        }
         for layer, norms in self._norms.items():
             for row, norm in enumerate(norms.tolist()):
                 if norm == 0:
@@ -132,6 +160,10 @@ class Lane:
         self._parametrization.parameters.requires_grad_()
         self._images = self._parametrization.images()
         return self._images.detach().contiguous(memory_format=torch.channels_last)
+
+    def view(self, rows: slice, images: Tensor) -> Tensor:
+        """What the network sees of these rows' images at their present steps: a random view, or all."""
+        return transform(self.recipe.transforms, images, self.seeds[rows], self.steps[rows])
 
     def by_parameters(self, gradient: Tensor) -> Tensor:
         """From the gradient by the images that `open` gave to that by the parameters."""
@@ -148,8 +180,8 @@ class Lane:
             wanted={layer: wanted[rows] for layer, wanted in self._wanted.items()},
             wanted_norms={layer: norms[rows] for layer, norms in self._norms.items()},
             images=images,
-            targets=self._targets[rows],
-            starts=self._starts[rows],
+            trunks=self._trunks,
+            anchors={name: values[rows] for name, values in self._anchors.items()},
         )
 
     def note(self, images: Tensor, error: Tensor) -> None:
@@ -228,6 +260,7 @@ class Lane:
     def keep(self, rows: Sequence[int]) -> None:
         """Let all images leave but those in `rows`."""
         self.places = [self.places[row] for row in rows]
+        self.seeds = [self.seeds[row] for row in rows]
         self.steps = [self.steps[row] for row in rows]
         kept = torch.tensor(list(rows), dtype=torch.long, device=self._device)
         self._parametrization.parameters.requires_grad_(False)
@@ -237,12 +270,14 @@ class Lane:
             setattr(self, name, getattr(self, name)[kept])
         self._wanted = {layer: wanted[kept] for layer, wanted in self._wanted.items()}
         self._norms = {layer: norms[kept] for layer, norms in self._norms.items()}
+        self._anchors = {name: values[kept] for name, values in self._anchors.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """All that `restored` needs; tensors and plain values only."""
         return {
             "recipe": self.recipe.to_json(),
             "places": self.places,
+            "seeds": self.seeds,
             "steps": self.steps,
             "targets": self._targets,
             "starts": self._starts,
@@ -257,9 +292,8 @@ class Lane:
     @classmethod
     def restored(cls, state: dict[str, Any], layer: str, responder: Responder, device: torch.device) -> Lane:
         """The lane that gave this state; the responses to its targets are computed again."""
-        members = [
-            Member(*one) for one in zip(state["places"], state["targets"], state["starts"], strict=True)
-        ]
+        columns = (state[name] for name in ("places", "seeds", "targets", "starts"))
+        members = [Member(*one) for one in zip(*columns, strict=True)]
         lane = cls(Recipe.from_json(state["recipe"]), layer, responder, members, device)
         lane.steps = list(state["steps"])
         lane._taken = torch.tensor(lane.steps, device=device)

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -19,7 +19,8 @@ from torch import Tensor
 from workers.iri.lane import Found, Lane, Member
 from workers.iri.layer_errors import LayerError
 from workers.iri.networks import BuiltNetwork
-from workers.iri.objectives import loss
+from workers.iri.objectives import Context, loss
+from workers.iri.passthrough import pass_gradient_through
 from workers.iri.recipe import Recipe
 from workers.iri.responder import Responder
 from workers.iri.start_images import make_start
@@ -54,6 +55,9 @@ class _Segment:
         return self.rows.stop - self.rows.start
 
 
+_Pass = Callable[[Sequence[_Segment], Sequence[Tensor]], list[tuple[Tensor, ...]]]
+
+
 class Search:
     """Looks for the images of `works`, at most `batch_size` at a time, in their order.
 
@@ -81,7 +85,7 @@ class Search:
         self._drawn = 0
         self._batch_size = self.pass_size = batch_size
         self._lanes: dict[Recipe, Lane] = {}
-        self._responders: dict[int, Responder] = {}
+        self._responders: dict[tuple[int, tuple[str, ...]], Responder] = {}
         self.steps = 0
 
     @property
@@ -107,8 +111,8 @@ class Search:
         if not self._lanes:
             return found
         is_last = all(len(lane.exhausted()) == len(lane) for lane in self._lanes.values())
-        gradients = self._look(is_last)
         is_check = self.steps % FINISH_EVERY == 0
+        gradients = self._look(is_check=is_check, is_last=is_last)
         for recipe, lane in list(self._lanes.items()):
             gradient, gone = self._release(lane, gradients.get(recipe), is_check)
             found += gone
@@ -135,7 +139,7 @@ class Search:
         while self._next is not None and count > 0:
             work = self._next
             start = make_start(work.recipe.start, work.recipe.image_size, work.seed)
-            members.setdefault(work.recipe, []).append(Member(self._drawn, work.target, start))
+            members.setdefault(work.recipe, []).append(Member(self._drawn, work.seed, work.target, start))
             self._next = next(self._works, None)
             self._drawn += 1
             count -= 1
@@ -150,10 +154,11 @@ class Search:
         return self._lanes[recipe]
 
     def _responder(self, recipe: Recipe) -> Responder:
-        size = recipe.image_size
-        if size not in self._responders:
-            self._responders[size] = Responder(self._network, [self._layer], size, self._device)
-        return self._responders[size]
+        layers = tuple(dict.fromkeys((self._layer, *recipe.layers)))
+        key = recipe.image_size, layers
+        if key not in self._responders:
+            self._responders[key] = Responder(self._network, layers, recipe.image_size, self._device)
+        return self._responders[key]
 
     def _keep(self, lane: Lane, gone: Iterable[int]) -> None:
         left = set(gone)
@@ -178,37 +183,39 @@ class Search:
             lane.keep(rows)
         return (gradient if gradient is None or not gone else gradient[rows]), found
 
-    def _look(self, is_last: bool) -> dict[Recipe, Tensor]:
-        """Note every lane's errors; give the gradients by its parameters, unless it is the last."""
+    def _look(self, *, is_check: bool, is_last: bool) -> dict[Recipe, Tensor]:
+        """Note every lane's errors; give the gradients by its parameters, unless it is the last look."""
         gradients: dict[Recipe, Tensor] = {}
         for lanes in self._passing_together():
             images = {lane.recipe: lane.open() for lane in lanes}
-            seen = self._passes(lanes, images, with_gradient=not is_last)
+            seen = {} if is_last else self._passes(lanes, images, self._descend)
             for lane in lanes:
-                lane.note(images[lane.recipe], torch.cat([error for error, _ in seen[lane.recipe]]))
-                parts = [gradient for _, gradient in seen[lane.recipe] if gradient is not None]
+                parts = seen.get(lane.recipe, [])
                 if parts:
-                    gradients[lane.recipe] = lane.by_parameters(
-                        parts[0] if len(parts) == 1 else torch.cat(parts)
-                    )
+                    gradients[lane.recipe] = lane.by_parameters(_joined([part[1] for part in parts]))
+                if parts and not lane.recipe.transforms:
+                    lane.note(images[lane.recipe], _joined([part[0] for part in parts]))
+                elif is_check or is_last or lane.exhausted():
+                    plain = self._passes([lane], images, self._judge)[lane.recipe]
+                    lane.note(images[lane.recipe], _joined([part[0] for part in plain]))
         return gradients
 
     def _passing_together(self) -> list[list[Lane]]:
-        """Lanes whose images go through the same network at the same size."""
-        groups: dict[int, list[Lane]] = {}
+        """Lanes whose images go through the same network together."""
+        groups: dict[tuple[int, bool], list[Lane]] = {}
         for lane in self._lanes.values():
-            groups.setdefault(id(lane.responder), []).append(lane)
+            groups.setdefault((id(lane.responder), lane.recipe.relu_passthrough), []).append(lane)
         return list(groups.values())
 
     def _passes(
-        self, lanes: Sequence[Lane], images: dict[Recipe, Tensor], *, with_gradient: bool
-    ) -> dict[Recipe, list[tuple[Tensor, Tensor | None]]]:
-        """Errors and gradients of all images, in passes of at most `pass_size`."""
-        seen: dict[Recipe, list[tuple[Tensor, Tensor | None]]] = {lane.recipe: [] for lane in lanes}
+        self, lanes: Sequence[Lane], images: dict[Recipe, Tensor], compute: _Pass
+    ) -> dict[Recipe, list[tuple[Tensor, ...]]]:
+        """What `compute` gives for all images, in passes of at most `pass_size`."""
+        seen: dict[Recipe, list[tuple[Tensor, ...]]] = {lane.recipe: [] for lane in lanes}
         waiting = [_Segment(lane, slice(row, row + 1)) for lane in lanes for row in range(len(lane))]
         while waiting:
             segments = _merged(islice(waiting, self.pass_size))
-            results = self._try_pass(segments, images, with_gradient)
+            results = self._try(compute, segments, [images[one.lane.recipe][one.rows] for one in segments])
             if results is None:
                 continue
             for segment, result in zip(segments, results, strict=True):
@@ -216,12 +223,12 @@ class Search:
             waiting = waiting[self.pass_size :]
         return seen
 
-    def _try_pass(
-        self, segments: Sequence[_Segment], images: dict[Recipe, Tensor], with_gradient: bool
-    ) -> list[tuple[Tensor, Tensor | None]] | None:
-        """What `_pass` gives, or None where memory ran out and fewer images go into the next pass."""
+    def _try(
+        self, compute: _Pass, segments: Sequence[_Segment], images: Sequence[Tensor]
+    ) -> list[tuple[Tensor, ...]] | None:
+        """What `compute` gives, or None where memory ran out and fewer images go into the next pass."""
         try:
-            return self._pass(segments, images, with_gradient)
+            return compute(segments, images)
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error) or self.pass_size == 1:
                 raise
@@ -231,32 +238,32 @@ class Search:
             torch.cuda.empty_cache()
         return None
 
-    def _pass(
-        self, segments: Sequence[_Segment], images: dict[Recipe, Tensor], with_gradient: bool
-    ) -> list[tuple[Tensor, Tensor | None]]:
-        leaves = [
-            images[segment.lane.recipe][segment.rows].requires_grad_(with_gradient) for segment in segments
+    @torch.no_grad()
+    def _judge(self, segments: Sequence[_Segment], images: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+        """Errors of the images as they are, no random view of them."""
+        responses = segments[0].lane.responder(_joined(images))
+        contexts = _contexts(segments, images, responses)
+        return [(context.relative_error(),) for context in contexts]
+
+    def _descend(self, segments: Sequence[_Segment], images: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+        """Errors of what the network sees of the images, and the objectives' gradients by the images."""
+        first = segments[0].lane
+        leaves = [one.requires_grad_() for one in images]
+        views = [
+            segment.lane.view(segment.rows, leaf) for segment, leaf in zip(segments, leaves, strict=True)
         ]
-        with torch.set_grad_enabled(with_gradient):
-            responses = segments[0].lane.responder(leaves[0] if len(leaves) == 1 else torch.cat(leaves))
-            if with_gradient and not responses[self._layer].requires_grad:
-                raise LayerError(
-                    f"layer {self._layer!r} does not depend on the image; allowed: one that does"
-                )
-            contexts = [
-                segment.lane.context(segment.rows, leaf, part)
-                for segment, leaf, part in zip(segments, leaves, _split(responses, segments), strict=True)
-            ]
-            errors = [context.relative_error().detach() for context in contexts]
-            if not with_gradient:
-                return [(error, None) for error in errors]
-            total = torch.stack(
-                [
-                    loss(segment.lane.recipe, context).sum()
-                    for segment, context in zip(segments, contexts, strict=True)
-                ]
-            ).sum()
-        return list(zip(errors, torch.autograd.grad(total, leaves), strict=True))
+        responses = first.responder(_joined(views))
+        if not responses[self._layer].requires_grad:
+            raise LayerError(f"layer {self._layer!r} does not depend on the image; allowed: one that does")
+        if first.recipe.relu_passthrough:
+            pass_gradient_through(responses[self._layer])
+        contexts = _contexts(segments, leaves, responses)
+        losses = [
+            loss(one.lane.recipe, context).sum() for one, context in zip(segments, contexts, strict=True)
+        ]
+        gradients = torch.autograd.grad(torch.stack(losses).sum(), leaves)
+        errors = [context.relative_error().detach() for context in contexts]
+        return list(zip(errors, gradients, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """The whole search between two steps, as tensors and plain values: torch.save it.
@@ -309,12 +316,24 @@ def _merged(segments: Iterable[_Segment]) -> list[_Segment]:
     return merged
 
 
-def _split(responses: dict[str, Tensor], segments: Sequence[_Segment]) -> list[dict[str, Tensor]]:
-    if len(segments) == 1:
-        return [responses]
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+def _contexts(
+    segments: Sequence[_Segment], images: Sequence[Tensor], responses: dict[str, Tensor]
+) -> list[Context]:
+    """Each segment's part of the responses of one pass."""
     sizes = [len(segment) for segment in segments]
     parts = {layer: torch.split(response, sizes) for layer, response in responses.items()}
-    return [{layer: parts[layer][place] for layer in parts} for place in range(len(segments))]
+    if len(segments) == 1:
+        parts = {layer: (response,) for layer, response in responses.items()}
+    return [
+        segment.lane.context(
+            segment.rows, images[place], {layer: part[place] for layer, part in parts.items()}
+        )
+        for place, segment in enumerate(segments)
+    ]
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

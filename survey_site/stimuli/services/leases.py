@@ -138,8 +138,17 @@ def record_iri(*, lease: ChunkLease, found: FoundIRI) -> None:
 
 
 @transaction.atomic
+def fail_iri(*, lease: ChunkLease, iri_id: Any, reason: str, loss_trace: list[Any]) -> None:
+    """One IRI of the chunk can't be found, the others go on; a lost lease writes nothing."""
+    _hold(lease)
+    IRI.objects.filter(pk=iri_id, chunk=lease.chunk).exclude(status=IRIStatus.DONE).update(
+        status=IRIStatus.FAILED, reason=reason, loss_trace=loss_trace, finished_at=Now()
+    )
+
+
+@transaction.atomic
 def finish_chunk(*, lease: ChunkLease) -> None:
-    """All of the chunk's IRIs are recorded."""
+    """All of the chunk's IRIs are recorded, found or failed."""
     _hold(lease)
     IRIChunk.objects.filter(pk=lease.chunk.pk).update(
         status=ChunkStatus.FINISHED, finished_at=Now(), reason=""
