@@ -249,8 +249,10 @@ def _make(kind: Any, where: str, values: Any) -> Any:
     unknown = sorted(set(values) - set(names))
     if unknown:
         raise RecipeError(f"{where} has unknown fields {', '.join(unknown)}; allowed: {', '.join(names)}")
+    # What was left out was None, whatever the default is today: a stored recipe keeps its meaning.
+    left_out = {one.name: None for one in fields(kind) if str(one.type).endswith("| None")}
     try:
-        return kind(**values)
+        return kind(**{**left_out, **values})
     except TypeError as error:
         raise RecipeError(f"{where} lacks a field: {error}") from error
 
