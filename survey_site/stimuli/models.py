@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
@@ -12,6 +13,9 @@ from django.db.models.functions import Now
 
 from survey_site.access.models import SharedQuerySet
 from workers.iri import recipe as iri_recipe
+
+# Workers beat far more often (workers.presence).
+WORKER_SILENCE_SECONDS = 120
 
 
 def stored_image_path(image: StoredImage, filename: str) -> str:
@@ -94,13 +98,15 @@ class Network(models.Model):
 
 
 class Layer(models.Model):
-    """A named module of a network, found by a worker; with its network it is the pair of the method."""
+    """A module, graph node or token selection of a network, found by a worker; with its network it is the
+    pair of the method.
+    """
 
     network = models.ForeignKey(Network, on_delete=models.CASCADE, related_name="layers")
     name = models.CharField(max_length=200)
     depth = models.PositiveIntegerField(help_text="Place in the order of execution, from 0.")
     output_shape = models.JSONField(help_text="Per image, without the batch.")
-    role = models.CharField(max_length=10, blank=True, help_text="pooled, logits or empty.")
+    role = models.CharField(max_length=10, blank=True, help_text="pooled, logits, block or empty.")
 
     class Meta:
         ordering = ["network", "depth"]
@@ -204,6 +210,12 @@ class IRIJob(models.Model):
         return f"{self.layer} · {self.recipe}"
 
 
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def alive(self) -> Self:
+        """Workers that were heard of lately, by the database's clock."""
+        return self.filter(last_heartbeat__gt=Now() - timedelta(seconds=WORKER_SILENCE_SECONDS))
+
+
 class Worker(models.Model):
     """A worker process as it last announced itself."""
 
@@ -212,9 +224,14 @@ class Worker(models.Model):
     device = models.CharField(max_length=60)
     memory_bytes = models.BigIntegerField(null=True)
     queues = models.JSONField(default=list)
-    architectures = models.JSONField(default=dict, help_text="What it can build, by source.")
+    architectures = models.JSONField(
+        default=dict,
+        help_text="What it can build: by source and name input_size, mean, std and whether pretrained.",
+    )
     versions = models.JSONField(default=dict)
     last_heartbeat = models.DateTimeField()
+
+    objects = WorkerQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -284,6 +301,34 @@ class IRIChunk(models.Model):
         return f"chunk {self.pk} of {self.job}"
 
 
+class NullDistribution(models.Model):
+    """How alike a layer's responses to two natural images of a set are: what an IRI has to beat (METHOD 4).
+
+    Of the images that the set held then; a set that grew has another.
+    """
+
+    layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="nulls")
+    image_set = models.ForeignKey(ImageSet, on_delete=models.CASCADE, related_name="nulls")
+    image_size = models.PositiveIntegerField()
+    images_sha256 = models.CharField(max_length=64, help_text="Over the images' own hashes, sorted.")
+    n_images = models.PositiveIntegerField()
+    n_pairs = models.PositiveIntegerField()
+    measures = models.JSONField(help_text="By measure: n, quantiles, and a histogram (low, high, counts).")
+    provenance = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["layer", "image_set", "image_size", "images_sha256"],
+                name="one_null_per_layer_images_size",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.n_pairs} pairs of {self.image_set} at {self.layer}, {self.image_size} px"
+
+
 class IRIStatus(models.TextChoices):
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"
@@ -330,7 +375,17 @@ class IRI(models.Model):
     same_label = models.BooleanField(null=True)
     passed = models.BooleanField(null=True)
     passed_reason = models.TextField(blank=True)
-    measures = models.JSONField(default=dict)
+    measures = models.JSONField(
+        default=dict,
+        help_text="pearson, spearman, snr_db, clip_fraction, distance_moved, plateau, limits, later.",
+    )
+    null = models.ForeignKey(
+        NullDistribution,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="iris",
+        help_text="What it was compared with.",
+    )
     loss_trace = models.JSONField(default=list, help_text="[step, relative error] pairs.")
     provenance = models.JSONField(default=dict)
     finished_at = models.DateTimeField(null=True)

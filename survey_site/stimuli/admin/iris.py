@@ -15,6 +15,7 @@ from unfold.decorators import display
 from survey_site.stimuli.admin.base import ReadOnlyModelAdmin, image_tag, percent
 from survey_site.stimuli.models import IRI, IRIStatus
 from survey_site.stimuli.plots import loss_curve_svg
+from survey_site.stimuli.quality_view import MEASURES, later_rows, measure_rows, null_note, other_facts
 
 STATUS_COLOURS = {
     IRIStatus.QUEUED: "info",
@@ -37,15 +38,14 @@ class IRIAdmin(ReadOnlyModelAdmin):
         "pair",
         "gallery",
         ("status", "passed"),
-        "passed_reason",
-        ("error_percent", "cosine_text"),
         "labels",
+        "quality",
         "loss_curve",
         "reason",
         "provenance_text",
     ]
     readonly_fields = [
-        "pair", "gallery", "error_percent", "cosine_text", "labels", "loss_curve",
+        "pair", "gallery", "quality", "labels", "loss_curve",
         "provenance_text",
     ]  # fmt: skip
 
@@ -53,7 +53,12 @@ class IRIAdmin(ReadOnlyModelAdmin):
         css = {"all": ["stimuli/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IRI]:
-        return super().get_queryset(request).with_images().select_related("layer__network", "recipe")
+        return (
+            super()
+            .get_queryset(request)
+            .with_images()
+            .select_related("layer__network", "recipe", "null__image_set")
+        )
 
     @display(description="Target | IRI | start")
     def three_images(self, iri: IRI) -> SafeString:
@@ -87,6 +92,20 @@ class IRIAdmin(ReadOnlyModelAdmin):
     @display(description="Target | IRI | start image")
     def gallery(self, iri: IRI) -> SafeString:
         return render_to_string("stimuli/gallery.html", {"iris": [iri], "large": True})
+
+    @display(description="Quality check")
+    def quality(self, iri: IRI) -> SafeString | str:
+        if iri.status != IRIStatus.DONE:
+            return "–"
+        context = {
+            "iri": iri,
+            "note": null_note(iri),
+            "rows": measure_rows(iri),
+            "facts": other_facts(iri),
+            "later": later_rows(iri),
+            "names": [name for name, _ in MEASURES.values()],
+        }
+        return render_to_string("stimuli/quality.html", context)
 
     @display(description="Loss")
     def loss_curve(self, iri: IRI) -> SafeString | str:

@@ -16,37 +16,13 @@ from survey_site.stimuli import services
 from survey_site.stimuli.admin.base import ReadOnlyModelAdmin, SharedModelAdmin
 from survey_site.stimuli.forms import QueuePairsForm
 from survey_site.stimuli.models import Layer, Network, NetworkState
+from survey_site.stimuli.network_form import NetworkForm
 
 STATE_COLOURS = {
     NetworkState.PENDING: "info",
     NetworkState.READY: "success",
     NetworkState.FAILED: "danger",
 }
-
-
-class NetworkForm(forms.ModelForm):
-    """Over the web weights come as safetensors alone: a format that cannot carry code."""
-
-    class Meta:
-        model = Network
-        fields = "__all__"  # noqa: DJ007 - the admin's fieldsets choose
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        weights = data.get("weights")
-        if weights and "weights" in self.changed_data and not weights.name.endswith(".safetensors"):
-            self.add_error(
-                "weights",
-                f"{weights.name}: only .safetensors files are taken here; an administrator can register "
-                ".pt files with manage.py register_network",
-            )
-        if self.instance.pk is None:
-            given = [bool(weights), bool(data.get("pretrained")), data.get("random_seed") is not None]
-            if sum(given) != 1:
-                raise forms.ValidationError(
-                    "Give exactly one of: a weights file, pretrained weights, an RNG seed of random weights."
-                )
-        return data
 
 
 class LayerInline(TabularInline):
@@ -70,6 +46,10 @@ class NetworkAdmin(SharedModelAdmin):
     search_fields = ["name", "slug", "architecture"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [LayerInline]
+
+    class Media:
+        css = {"all": ["stimuli/admin.css"]}
+
     fieldsets = [
         (None, {"fields": ["name", "slug", ("source", "architecture"), ("state_text", "state_reason")]}),
         (
@@ -86,7 +66,10 @@ class NetworkAdmin(SharedModelAdmin):
                 ]
             },
         ),
-        ("Input (empty: the library's own)", {"fields": ["input_size", "mean", "std"]}),
+        (
+            "Input (empty: the weights file's own, or the library's)",
+            {"fields": ["input_size", "mean", "std"]},
+        ),
     ]
 
     FACTORS = ["name", "family", "is_residual", "is_control", "training_loss", "augmentation",

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from survey_site.stimuli.models import IRI, ChunkStatus, IRIChunk, IRIStatus, Worker
+from survey_site.stimuli.models import IRI, ChunkStatus, IRIChunk, IRIStatus, NullDistribution, Worker
 from survey_site.stimuli.services.images import store_image
 
 
@@ -44,10 +44,11 @@ class FoundIRI:
     cosine: float | None
     target_label: str
     iri_label: str
-    same_label: bool
+    same_label: bool | None
     passed: bool
     passed_reason: str
     measures: dict[str, Any] = field(default_factory=dict)
+    null: NullDistribution | None = None
     loss_trace: list[Any] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -56,6 +57,11 @@ def announce_worker(*, name: str, **facts: Any) -> Worker:
     """Note that the worker lives, and facts: host, device, memory_bytes, queues, architectures, versions."""
     worker, _ = Worker.objects.update_or_create(name=name, defaults={**facts, "last_heartbeat": Now()})
     return worker
+
+
+def note_alive(*, name: str) -> None:
+    """The worker of this name was heard of just now."""
+    Worker.objects.filter(name=name).update(last_heartbeat=Now())
 
 
 @transaction.atomic
@@ -130,6 +136,7 @@ def record_iri(*, lease: ChunkLease, found: FoundIRI) -> None:
             passed=found.passed,
             passed_reason=found.passed_reason,
             measures=found.measures,
+            null=found.null,
             loss_trace=found.loss_trace,
             provenance=found.provenance,
             finished_at=Now(),

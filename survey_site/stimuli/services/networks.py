@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from survey_site.access.models import User
 from survey_site.access.services import make_owner
-from survey_site.stimuli.models import Layer, Network, NetworkSource, NetworkState
+from survey_site.stimuli.models import Layer, Network, NetworkSource, NetworkState, Worker
 from survey_site.stimuli.services.doorbell import ring_for_inspection
 
 
@@ -49,6 +49,8 @@ def register_network(
     given = [bool(weights), pretrained, random_seed is not None]
     if sum(given) != 1:
         raise NetworkRefused("give exactly one of: a weights file, pretrained weights, an RNG seed")
+    for name in ("mean", "std"):
+        check_channels(name, facts.get(name))
     if Network.objects.filter(slug=slug).exists():
         raise NetworkRefused(_taken(slug))
     network = Network(
@@ -70,6 +72,43 @@ def register_network(
     make_owner(user=created_by, of=network)
     ring_for_inspection(network)
     return network
+
+
+def check_channels(name: str, value: Any) -> None:
+    """Raises NetworkRefused for a mean or std that is not three numbers, or a std with a zero."""
+    if value in (None, ""):
+        return
+    is_triple = isinstance(value, list | tuple) and len(value) == 3
+    if not is_triple or not all(isinstance(one, int | float) and not isinstance(one, bool) for one in value):
+        raise NetworkRefused(f"{name} is {value!r}; allowed: three numbers, one per channel")
+    if name == "std" and not all(one > 0 for one in value):
+        raise NetworkRefused(f"std is {value!r}; allowed: three numbers above 0")
+
+
+def buildable() -> dict[str, dict[str, dict[str, Any]]]:
+    """What the live workers announced that they can build: by source and architecture, how it is fed."""
+    known: dict[str, dict[str, dict[str, Any]]] = {}
+    for announced in (
+        Worker.objects.alive().order_by("last_heartbeat").values_list("architectures", flat=True)
+    ):
+        for source, architectures in announced.items():
+            known.setdefault(source, {}).update(architectures)
+    return known
+
+
+def check_buildable(*, source: str, architecture: str, pretrained: bool = False) -> None:
+    """Raises NetworkRefused for what no live worker can build; with no worker alive, all may be asked for."""
+    known = buildable().get(source)
+    if not known:
+        return
+    if architecture not in known:
+        nearest = ", ".join(difflib.get_close_matches(architecture, known, n=3, cutoff=0.0))
+        raise NetworkRefused(f"no worker can build {architecture!r} of {source}; nearest: {nearest}")
+    if pretrained and not known[architecture].get("pretrained"):
+        able = ", ".join(name for name, facts in known.items() if facts.get("pretrained")) or "none"
+        raise NetworkRefused(
+            f"no worker has weights of {architecture!r} in {source}; it has those of: {able}"
+        )
 
 
 def _taken(slug: str) -> str:

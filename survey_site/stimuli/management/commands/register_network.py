@@ -1,6 +1,7 @@
 """python manage.py register_network ARCHITECTURE (--weights FILE | --pretrained | --random-seed N)"""
 
 import time
+from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,19 @@ from survey_site.stimuli import services
 from survey_site.stimuli.models import Network, NetworkSource, NetworkState
 
 POLL_SECONDS = 0.5
+FACTS = (
+    "num_classes",
+    "input_size",
+    "mean",
+    "std",
+    "family",
+    "is_residual",
+    "is_control",
+    "training_loss",
+    "augmentation",
+    "training_set",
+    "epsilon",
+)
 
 
 class Command(BaseCommand):
@@ -27,9 +41,22 @@ class Command(BaseCommand):
         parser.add_argument("--slug", help="default: the architecture")
         parser.add_argument("--name")
         parser.add_argument("--num-classes", type=int, default=1000)
+        parser.add_argument("--input-size", type=int, help="pixels; default: the library's")
+        for name in ("mean", "std"):
+            parser.add_argument(
+                f"--{name}",
+                type=float,
+                nargs=3,
+                metavar=("R", "G", "B"),
+                help="default: the file's or library's",
+            )
+        parser.add_argument("--family", default="", help="of the architecture, for example ResNet")
+        parser.add_argument("--residual", action=BooleanOptionalAction, dest="is_residual")
+        parser.add_argument("--control", action="store_true", dest="is_control", help="an untrained twin")
         parser.add_argument("--training-loss", default="")
         parser.add_argument("--augmentation", default="")
         parser.add_argument("--training-set", default="")
+        parser.add_argument("--epsilon", type=float, help="of adversarial training")
         parser.add_argument("--timeout", type=float, default=120, help="seconds to wait for a worker")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,7 +73,7 @@ class Command(BaseCommand):
 
     def _register(self, options: dict[str, Any]) -> Network:
         slug = options["slug"] or options["architecture"].replace(".", "-")
-        fields = {name: options[name] for name in ("training_loss", "augmentation", "training_set")}
+        fields = {name: options[name] for name in FACTS}
         path: Path | None = options["weights"]
         if path is not None and not path.is_file():
             raise CommandError(f"{path} is not a file")
@@ -60,7 +87,6 @@ class Command(BaseCommand):
                 pretrained=options["pretrained"],
                 random_seed=options["random_seed"],
                 weights=File(handle, name=path.name) if handle and path else None,
-                num_classes=options["num_classes"],
                 **fields,
             )
         except services.NetworkRefused as refusal:
