@@ -41,7 +41,7 @@ def test_target_classes() -> None:
 
 
 def test_no_level_and_no_class_are_refused() -> None:
-    with pytest.raises(ScoringError, match="no condition with answers has a level; .* a, b"):
+    with pytest.raises(ScoringError, match=r"no condition with answers has a level; .* a, b"):
         by_factor(TABLE, {"x": "yes"}, settings=FEW)
     with pytest.raises(ScoringError, match="no answered item has a target class"):
         by_target_class(TABLE, {}, settings=FEW)
