@@ -13,6 +13,7 @@ from workers.iri.lane import Found
 from workers.iri.networks import BuiltNetwork
 from workers.iri.recipe import Recipe
 from workers.iri.search import Search, Work
+from workers.iri.start_images import Pool
 
 __all__ = [
     "Found",
@@ -85,6 +86,7 @@ def invert(
     on_result: Callable[[Found], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    pool: Pool | None = None,
     device: str | torch.device = "cpu",
 ) -> Inversion:
     """Images that a layer represents as it represents the targets (Nanda et al., AAAI 2023, "IRIs").
@@ -101,6 +103,7 @@ def invert(
     room for one that waits.
     `on_result` is called with each image as soon as it is finished, `on_progress` about once a second,
     `should_stop` before every step.
+    `pool`: natural images to start from, needed by recipes whose start is one.
     On the CPU the same call with the same number of threads gives the same images, bit for bit.
 
     An image that can't be searched for to the end (a dead layer, a response that is not finite) fails with a
@@ -132,6 +135,7 @@ def invert(
             count=len(targets),
             on_progress=on_progress,
             should_stop=should_stop,
+            pool=pool,
             device=device,
         )
     except InversionStopped as stopped:
@@ -158,6 +162,7 @@ def invert_each(
     count: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    pool: Pool | None = None,
     device: str | torch.device = "cpu",
 ) -> None:
     """As `invert`, for any number of targets with the memory of one batch.
@@ -169,7 +174,7 @@ def invert_each(
     >>> works = (Work(from_png(path.read_bytes()), seed, recipe) for seed, path in enumerate(paths))
     >>> invert_each(network, "layer2", works, on_result=store, batch_size=8)
     """
-    search = Search(network, layer, map(_checked, works), batch_size=batch_size, device=device)
+    search = Search(network, layer, map(_checked, works), batch_size=batch_size, pool=pool, device=device)
     reporter = _Reporter(search, count, batch_size, on_progress)
     while not search.is_finished:
         if should_stop is not None and should_stop():

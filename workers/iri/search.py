@@ -23,7 +23,7 @@ from workers.iri.objectives import Context, loss
 from workers.iri.passthrough import pass_gradient_through
 from workers.iri.recipe import Recipe
 from workers.iri.responder import Responder
-from workers.iri.start_images import make_start
+from workers.iri.start_images import Pool, make_start
 
 # Every so many steps finished and failed images are looked for. By steps and not by time, so that a search
 # can be repeated, and not at every step, since reading numbers back makes a device wait.
@@ -75,11 +75,13 @@ class Search:
         works: Iterable[Work],
         *,
         batch_size: int,
+        pool: Pool | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         if batch_size < 1:
             raise SearchError(f"batch_size is {batch_size}; allowed: whole numbers from 1")
         self._network, self._layer, self._device = network, layer, torch.device(device)
+        self._pool = pool
         self._works: Iterator[Work] = iter(works)
         self._next: Work | None = next(self._works, None)
         self._drawn = 0
@@ -138,7 +140,9 @@ class Search:
         members: dict[Recipe, list[Member]] = {}
         while self._next is not None and count > 0:
             work = self._next
-            start = make_start(work.recipe.start, work.recipe.image_size, work.seed)
+            start = make_start(
+                work.recipe.start, work.recipe.image_size, work.seed, target=work.target, pool=self._pool
+            )
             members.setdefault(work.recipe, []).append(Member(self._drawn, work.seed, work.target, start))
             self._next = next(self._works, None)
             self._drawn += 1

@@ -4,7 +4,11 @@ What is shown to people is exactly what the descent left from (the released code
 from unclamped noise and showed it clamped).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor
@@ -12,15 +16,101 @@ from torch import Generator, Tensor
 from workers.iri.images import quantize
 from workers.iri.recipe import Start
 
+_Needed = TypeVar("_Needed")
 
-def make_start(start: Start, size: int, seed: int) -> Tensor:
+
+class StartError(ValueError):
+    """A start image that can't be made; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Natural images that start images are chosen from, the targets among them.
+
+    `images`: (m, 3, s, s) in [0, 1], or uint8 from 0 to 255; kept as uint8.
+    `labels`: one per image, empty where unknown.
+    """
+
+    images: Tensor
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or len(self.images) != len(self.labels):
+            raise StartError(
+                f"a pool has images of shape {tuple(self.images.shape)} and {len(self.labels)} labels;"
+                " allowed: (m, 3, s, s) and one label per image"
+            )
+        object.__setattr__(self, "images", _bytes(self.images))
+
+
+def make_start(
+    start: Start, size: int, seed: int, *, target: Tensor | None = None, pool: Pool | None = None
+) -> Tensor:
     """One start image (3, size, size) in [0, 1], of 8-bit values.
 
-    `seed`: whole number from 0 to 2**63 - 1. The same rule, size and seed give the same image, whatever else
-    was drawn before; no global random state is touched.
+    `seed`: whole number from 0 to 2**63 - 1. The same rule, size, seed, target and pool give the same image,
+    whatever else was drawn before; no global random state is touched.
+    `target`: (3, size, size) in [0, 1], needed by the rules target_noise and natural; `pool` by natural.
+    Raises StartError where what the rule needs is not there.
     """
     generator = torch.Generator().manual_seed(seed)
+    if start.rule == "target_noise":
+        noise = torch.randn((3, size, size), generator=generator)
+        return quantize(_given("target", start, target) + noise * float(start.scale or 0))
+    if start.rule == "natural":
+        images = _given("pool", start, pool)
+        place = choose(str(start.choice), _given("target", start, target), images, generator)
+        return images.images[place].float() / 255
     return quantize(_RULES[start.rule]((3, size, size), generator))
+
+
+def choose(choice: str, target: Tensor, pool: Pool, generator: Generator) -> int:
+    """The place in the pool of the natural image that a target's descent starts from, never itself.
+
+    `nearest`, `farthest`: by the L2 distance of pixels. `other_class`: drawn from all images whose label is
+    known and not the target's, which is the label of the pool's same image.
+    Raises StartError where there is none to choose.
+    """
+    if target.shape != pool.images.shape[1:]:
+        raise StartError(
+            f"the pool's images are of shape {tuple(pool.images.shape[1:])}; allowed: the target's,"
+            f" {tuple(target.shape)}"
+        )
+    wanted = _bytes(target)
+    distances = torch.stack([(one.float() - wanted.float()).norm() for one in pool.images])
+    is_other = distances > 0
+    if choice == "other_class":
+        return _of_other_class(pool, is_other, generator)
+    if not is_other.any():
+        raise StartError(f"the pool has no image but the target; allowed: at least one other for {choice!r}")
+    if choice == "nearest":
+        return int(distances.where(is_other, torch.inf).argmin())
+    return int(distances.argmax())
+
+
+def _of_other_class(pool: Pool, is_other: Tensor, generator: Generator) -> int:
+    own = {label for label, other in zip(pool.labels, is_other.tolist(), strict=True) if not other and label}
+    if not own:
+        raise StartError(
+            "the target has no label in the pool, so 'other_class' can't be told; allowed: a labelled target,"
+            " or the choices nearest and farthest"
+        )
+    places = [place for place, label in enumerate(pool.labels) if label and label not in own]
+    if not places:
+        raise StartError(
+            f"the pool has no image of another class than {', '.join(sorted(own))}; allowed: at least one"
+        )
+    return places[int(torch.randint(len(places), (), generator=generator))]
+
+
+def _given(name: str, start: Start, value: _Needed | None) -> _Needed:
+    if value is None:
+        raise StartError(f"the start rule {start.rule!r} needs a {name}; allowed: give one")
+    return value
+
+
+def _bytes(images: Tensor) -> Tensor:
+    return images if images.dtype == torch.uint8 else images.clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
 def _noise(scale: float, offset: float) -> Callable[[tuple[int, ...], Generator], Tensor]:
