@@ -20,11 +20,15 @@ class BotError(Exception):
 
 @dataclass
 class Bot:
-    """Chooses the answer with probability `p_target`, otherwise another option by lot."""
+    """Chooses the answer with probability `p_target`, otherwise another option by lot.
+
+    What it chooses in a trial follows from `rng_seed` and the trial's number alone, in whatever order and
+    on whatever sides the trial is shown: the same seeds give a study the same score.
+    """
 
     client: httpx.Client
     p_target: float
-    rng: random.Random
+    rng_seed: str
     token: str = ""
 
     def take(self, *, study: str, mode: str) -> int:
@@ -47,9 +51,11 @@ class Bot:
 
     def _entries(self, presentations: list[dict[str, Any]]) -> list[dict[str, Any]]:
         elapsed, entries = 0.0, []
-        answers = answer_positions([shown["id"] for shown in presentations])
+        keys = answer_keys([shown["id"] for shown in presentations])
         for seq, shown in enumerate(presentations, start=1):
-            rt = round(self.rng.uniform(FASTEST_MS, SLOWEST_MS), 1)
+            key = keys[shown["id"]]
+            rng = random.Random(f"{self.rng_seed}:{key.trial}")  # noqa: S311 - simulated, not secret
+            rt = round(rng.uniform(FASTEST_MS, SLOWEST_MS), 1)
             elapsed += rt
             entries.append(
                 {
@@ -58,8 +64,8 @@ class Bot:
                     "payload": {
                         "presentation": shown["id"],
                         "answers": [
-                            {"reference": index, "option": self._choice(position, len(shown["options"]))}
-                            for index, position in sorted(answers[shown["id"]].items())
+                            {"reference": index, "option": self._choice(rng, position, len(shown["options"]))}
+                            for index, position in sorted(key.positions.items())
                         ],
                         "rt": round(rt),
                         "rt_raw_ms": rt,
@@ -71,10 +77,10 @@ class Bot:
             )
         return entries
 
-    def _choice(self, answer: int, n_options: int) -> int:
-        if self.rng.random() < self.p_target:
+    def _choice(self, rng: random.Random, answer: int, n_options: int) -> int:
+        if rng.random() < self.p_target:
             return answer
-        return self.rng.choice([position for position in range(n_options) if position != answer])
+        return rng.choice([position for position in range(n_options) if position != answer])
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"Authorization": f"Session {self.token}"} if self.token else {}
@@ -88,13 +94,25 @@ class Bot:
         return answer
 
 
-def answer_positions(presentation_ids: list[str]) -> dict[str, dict[int, int]]:
-    """Of each presentation: reference index to the shown position of its answer."""
+@dataclass(frozen=True)
+class AnswerKey:
+    """The number of a presentation's trial, and by reference index the shown position of its answer."""
+
+    trial: int
+    positions: dict[int, int]
+
+
+def answer_keys(presentation_ids: list[str]) -> dict[str, AnswerKey]:
+    """By presentation id."""
     shown = Presentation.objects.filter(pk__in=presentation_ids).prefetch_related("trial__references__answer")
-    return {
-        str(presentation.pk): {
+    return {str(presentation.pk): _key(presentation) for presentation in shown}
+
+
+def _key(presentation: Presentation) -> AnswerKey:
+    return AnswerKey(
+        trial=presentation.trial.number,
+        positions={
             reference.index: presentation.option_order.index(reference.answer.index)
             for reference in presentation.trial.references.all()
-        }
-        for presentation in shown
-    }
+        },
+    )

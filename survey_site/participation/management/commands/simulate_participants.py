@@ -1,6 +1,5 @@
 """python manage.py simulate_participants STUDY --n 30 --p-target 0.8"""
 
-import random
 from typing import Any
 
 import httpx
@@ -31,14 +30,15 @@ class Command(BaseCommand):
         if not Study.objects.filter(slug=options["study"]).exists():
             known = ", ".join(Study.objects.values_list("slug", flat=True)) or "none yet"
             raise CommandError(f"there is no study {options['study']!r}; there are: {known}")
-        rng = random.Random(options["rng_seed"])  # noqa: S311 - simulated choices, not secrets
         try:
             with httpx.Client(base_url=options["url"], timeout=30) as client:
                 answers = [
-                    Bot(client=client, p_target=options["p_target"], rng=rng).take(
-                        study=options["study"], mode=options["mode"]
-                    )
-                    for _ in range(options["n"])
+                    Bot(
+                        client=client,
+                        p_target=options["p_target"],
+                        rng_seed=f"{options['rng_seed']}:{number}",
+                    ).take(study=options["study"], mode=options["mode"])
+                    for number in range(options["n"])
                 ]
         except BotError as error:
             raise CommandError(str(error)) from error
