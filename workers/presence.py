@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
 from django.db import Error, connection
 
 from survey_site.stimuli import services
+
+logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 30.0
 
@@ -27,5 +30,7 @@ class Presence:
             time.sleep(BEAT_SECONDS)
             try:
                 services.note_alive(name=self._name)
-            except Error:  # a database that is away is tried again at the next beat
-                connection.close()
+            except Error as error:
+                logger.warning("the database did not take a beat, the next may pass: %s", error)
+            finally:
+                connection.close()  # nobody holds one for thirty seconds of silence

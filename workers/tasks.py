@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
@@ -33,14 +34,16 @@ from workers.iri.networks import (
     SOURCES,
     BuiltNetwork,
     NetworkSpec,
-    architectures,
     build,
+    catalogue,
     list_layers,
 )
 from workers.iri.provenance import provenance
-from workers.iri.quality import Quality, measure
 from workers.iri.recipe import Recipe
 from workers.lease_keeper import LeaseKeeper
+from workers.measuring import Measurer
+from workers.pools import pool_of
+from workers.presence import Presence
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +70,8 @@ def check_device(**_: Any) -> None:
 def announce(sender: Any = None, **_: Any) -> None:
     """Tell the admin that this worker lives, and what it can build."""
     queues = [queue.name for queue in sender.task_consumer.queues] if sender is not None else []
-    this_worker(str(getattr(sender, "hostname", "") or socket.gethostname()), queues)
+    worker = this_worker(str(getattr(sender, "hostname", "") or socket.gethostname()), queues)
+    Presence(worker.name).start()
 
 
 @signals.worker_shutting_down.connect
@@ -83,7 +87,7 @@ def this_worker(name: str, queues: list[str]) -> Worker:
         device=str(provenance(device())["device"]),
         memory_bytes=_memory(),
         queues=queues,
-        architectures={source: architectures(source) for source in SOURCES},
+        architectures={source: catalogue(source) for source in SOURCES},
         versions=provenance(device()),
     )
 
@@ -201,9 +205,13 @@ def make_chunk(lease: services.ChunkLease, keeper: LeaseKeeper) -> None:
     iris = list(
         lease.chunk.iris.filter(status=IRIStatus.RUNNING).select_related("target__image").order_by("pk")
     )
+
+    def should_stop() -> bool:
+        return keeper.is_lost or shutting_down.is_set()
+
     if iris:
         targets = [to_png(fit(_bytes(iri), recipe.image_size)) for iri in iris]
-        recorder = _Recorder(lease, network, recipe, iris, targets)
+        recorder = _Recorder(lease, network, recipe, iris, targets, should_stop)
         invert(
             network,
             job.layer.name,
@@ -212,7 +220,8 @@ def make_chunk(lease: services.ChunkLease, keeper: LeaseKeeper) -> None:
             seeds=[iri.rng_seed for iri in iris],
             on_result=recorder.record,
             on_progress=lambda progress: keeper.note(_progress(progress)),
-            should_stop=lambda: keeper.is_lost or shutting_down.is_set(),
+            should_stop=should_stop,
+            pool=pool_of(job, recipe),
             device=device(),
         )
     services.finish_chunk(lease=lease)
@@ -243,8 +252,10 @@ class _Recorder:
         recipe: Recipe,
         iris: list[IRI],
         targets: list[bytes],
+        should_stop: Callable[[], bool],
     ) -> None:
         self._lease, self._network, self._recipe = lease, network, recipe
+        self._measurer = Measurer(lease.chunk.job, recipe, network, should_stop)
         self._iris, self._targets = iris, targets
         self._began = time.monotonic()
 
@@ -275,42 +286,15 @@ class _Recorder:
                     "steps_run": found.steps_run,
                     "seconds": round(time.monotonic() - self._began, 2),
                 },
-                **_measured(self._quality(image, target)),
+                **self._measurer.measured(image=image, start=start, target=target, trace=found.loss_trace),
             ),
         )
-
-    def _quality(self, image: bytes, target: bytes) -> Quality:
-        (quality,) = measure(
-            self._network,
-            self._lease.chunk.job.layer.name,
-            from_png(image)[None],
-            from_png(target)[None],
-            self._recipe.passing,
-        )
-        return quality
 
 
 def _plain_trace(found: Found) -> list[list[float | None]]:
     return [[step, _finite(error)] for step, error in found.loss_trace]
 
 
-def _measured(quality: Quality) -> dict[str, Any]:
-    return {
-        "relative_error": _finite(quality.relative_error),
-        "cosine": _finite(quality.cosine),
-        "target_label": _spelled(quality.target_label),
-        "iri_label": _spelled(quality.iri_label),
-        "same_label": quality.same_label,
-        "passed": quality.passed,
-        "passed_reason": quality.reason,
-        "measures": {"pearson": _finite(quality.pearson), "clip_fraction": quality.clip_fraction},
-    }
-
-
 def _finite(number: float) -> float | None:
     """JSON has no NaN: what is not a number is stored as nothing, and the IRI did not pass."""
     return number if math.isfinite(number) else None
-
-
-def _spelled(label: Any) -> str:
-    return label.name or f"class {label.index}"

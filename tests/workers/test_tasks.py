@@ -20,10 +20,20 @@ from django.db.models.functions import Now
 from PIL import Image
 
 from survey_site.stimuli import services
-from survey_site.stimuli.models import IRI, ChunkStatus, IRIChunk, IRIJob, IRIStatus, Network, Worker
+from survey_site.stimuli.models import (
+    IRI,
+    ChunkStatus,
+    IRIChunk,
+    IRIJob,
+    IRIStatus,
+    Network,
+    NullDistribution,
+    Worker,
+)
 from tests.builders import claim, image_set, queued_job, recipe
-from workers import lease_keeper, tasks
+from workers import lease_keeper, measuring, presence, tasks
 from workers.iri import inversion
+from workers.iri.recipe import Passing, preset
 from workers.lease_keeper import LeaseKeeper
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.torch]
@@ -136,7 +146,10 @@ def test_a_chunk_becomes_iris_with_everything_that_made_them() -> None:
         assert iri.passed is (iri.passed_reason == "")
         assert iri.target_label.startswith("class ")
         assert iri.same_label is (iri.target_label == iri.iri_label)
-        assert set(iri.measures) == {"pearson", "clip_fraction"}
+        assert set(iri.measures) == {
+            "pearson", "spearman", "snr_db", "clip_fraction", "distance_moved", "plateau", "limits", "later"
+        }  # fmt: skip
+        assert iri.measures["distance_moved"] > 0
         assert [step for step, _ in iri.loss_trace] == [0, 1, 2, 3]
         assert iri.finished_at is not None
 
@@ -170,7 +183,11 @@ def test_no_work_is_no_error_and_the_worker_announces_itself() -> None:
     (worker,) = Worker.objects.all()
     assert worker.device.startswith("cpu")
     assert worker.memory_bytes
-    assert "squeezenet1_1" in worker.architectures["torchvision"]
+    fed = worker.architectures["torchvision"]["squeezenet1_1"]
+    assert fed == {
+        "input_size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "pretrained": False
+    }  # fmt: skip
+    assert worker.architectures["package"]["efficientnet_lite1"]["pretrained"]
 
 
 def test_a_worker_that_shuts_down_gives_its_chunk_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,3 +420,80 @@ def test_a_failed_iri_is_not_written_under_a_lost_lease() -> None:
     with pytest.raises(services.LeaseLost):
         services.fail_iri(lease=lease, iri_id=job.iris.get().pk, reason="dead", loss_trace=[])
     assert job.iris.get().reason == ""
+
+
+def test_iris_are_compared_with_pairs_of_their_image_set_once() -> None:
+    job = real_job(4)
+    services.queue_pairs(
+        layers=[job.layer], recipe=recipe(steps=2), image_set=job.image_set
+    )  # the same layer, images and size under another recipe
+    make_iris()
+    make_iris()
+    (null,) = NullDistribution.objects.all()
+    assert (null.n_images, null.n_pairs, null.image_size) == (4, 6, 32)
+    assert set(null.measures) == {"relative_error", "cosine", "pearson", "spearman", "snr_db"}
+    assert null.provenance["torch"]
+    iris = IRI.objects.all()
+    assert {iri.null_id for iri in iris} == {null.pk}
+    assert len(iris) == 8
+    least = null.measures["relative_error"]["low"]
+    for iri in iris:
+        assert iri.measures["limits"]["relative_error"] == least
+        assert iri.passed is (iri.passed_reason == "")
+
+
+def test_later_blocks_and_logits_are_measured_too() -> None:
+    job = real_job(2)
+    make_iris()
+    later = job.iris.all()[0].measures["later"]
+    assert list(later) == [
+        *(f"features.{place}" for place in (4, 6, 7, 9, 10, 11, 12)), "classifier.3"
+    ]  # fmt: skip
+    assert set(later["classifier.3"]) == {"relative_error", "cosine", "pearson", "spearman", "snr_db"}
+
+
+def test_so_many_later_layers_are_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = real_job(1)
+    monkeypatch.setattr(measuring, "MOST_LATER_LAYERS", 3)
+    assert measuring.later_layers(job) == ["features.4", "features.10", "classifier.3"]
+
+
+def test_a_set_of_one_image_has_no_pairs_to_compare_with() -> None:
+    job = real_job(1)
+    make_iris()
+    iri = job.iris.get()
+    assert (iri.passed, iri.null) == (False, None)
+    assert "no null distribution" in iri.passed_reason
+
+
+def test_a_recipe_may_compare_with_nothing() -> None:
+    network = registered()
+    alone = services.save_recipe(
+        preset("reg_free", image_size=32, steps=2, passing=Passing(null_quantile=None)), preset="reg_free"
+    )
+    services.queue_pairs(layers=[network.layers.get(name="features.3")], recipe=alone, image_set=image_set(2))
+    make_iris()
+    assert not NullDistribution.objects.exists()
+    assert {iri.measures["limits"] == {} for iri in IRI.objects.all()} == {True}
+
+
+def test_a_graph_node_makes_iris_like_any_layer() -> None:
+    network = registered()
+    node = network.layers.get(name="flatten")
+    services.queue_pairs(layers=[node], recipe=recipe(steps=2), image_set=image_set(2))
+    make_iris()
+    assert {iri.status for iri in IRI.objects.all()} == {IRIStatus.DONE}
+
+
+def test_presence_is_noted_while_a_worker_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.02)
+    make_iris()
+    (worker,) = Worker.objects.all()
+    Worker.objects.update(last_heartbeat=Now() - timedelta(hours=1))
+    assert not Worker.objects.alive().exists()
+    presence.Presence(worker.name).start()
+    until = time.monotonic() + 10
+    while not Worker.objects.alive().exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    monkeypatch.setattr(presence, "BEAT_SECONDS", 3600)
