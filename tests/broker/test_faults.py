@@ -65,13 +65,16 @@ class Job:
             "SELECT w.name FROM stimuli_irichunk c JOIN stimuli_worker w ON w.id = c.owner_id "
             "WHERE c.job_id = %s AND c.status = 'running' AND coalesce((c.progress->>'step')::int, 0) >= %s"
         )
+        holders: list[str] = []
+
+        def is_held() -> bool:
+            holders[:] = self.lab.column(holder, self.number, steps)
+            return bool(holders)
+
         self.lab.wait(
-            lambda: bool(self.lab.rows(holder, self.number, steps)),
-            DONE_SECONDS,
-            what=f"a chunk of job {self.number} is under way",
-            log="housekeeping",
+            is_held, DONE_SECONDS, what=f"a chunk of job {self.number} is under way", log="housekeeping"
         )
-        return str(self.lab.column(holder, self.number, steps)[0]).split("@")[0]
+        return holders[0].split("@")[0]
 
     def assert_done_once(self) -> None:
         """One IRI per photograph, each with its own image and found under the chunk's last claim."""

@@ -43,7 +43,7 @@ def site(stack_servers: StackServers) -> Iterator[Lab]:
     """The stack as `make up` runs it, with a researcher's account; small chunks, so that progress has
     steps.
     """
-    site = Lab(stack_servers, IRI_CHUNK_SIZE="2", IRI_SWEEP_SECONDS="2")
+    site = Lab(stack_servers, IRI_CHUNK_SIZE="1", IRI_SWEEP_SECONDS="2")
     try:
         stack = site.start("stack", "-m", "survey_site.stack", "up")
         site.wait(

@@ -31,7 +31,8 @@ from tests.lab import Lab
 pytestmark = [pytest.mark.e2e, pytest.mark.broker]
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "rocket.jpg")
-IMAGE_SIZE, STEPS = 64, 40
+# So many steps that the page asks for progress a few times before the last IRI is found.
+IMAGE_SIZE, STEPS = 64, 80
 CODE = "SEEN-7-TIMES"
 N_CATCH = 2
 
