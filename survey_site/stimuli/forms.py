@@ -10,8 +10,10 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 
 from survey_site.access.models import User
 from survey_site.stimuli import services
-from survey_site.stimuli.models import ImageSet, IRIJob, Layer, Queue
-from workers.iri.recipe import PRESETS, Recipe, RecipeError, preset
+from survey_site.stimuli.models import ImageSet, IRIJob, Layer, Queue, Recipe
+from workers.iri.recipe import PRESETS, RecipeError, preset
+
+STORED = "stored:"
 
 
 def whole_number(label: str, help_text: str, **options: Any) -> forms.IntegerField:
@@ -20,12 +22,17 @@ def whole_number(label: str, help_text: str, **options: Any) -> forms.IntegerFie
     )
 
 
+def recipe_choices() -> list[Any]:
+    """The presets by name, and stored recipes by their keys."""
+    presets = [(name, name) for name in PRESETS]
+    stored = [(f"{STORED}{row.pk}", row.name) for row in Recipe.objects.all()]
+    return [("Presets", presets), ("Stored recipes", stored)] if stored else presets
+
+
 class QueuePairsForm(forms.Form):
     """Recipe, image set and RNG seed for the chosen layers."""
 
-    preset = forms.ChoiceField(
-        label="Recipe", choices=[(name, name) for name in PRESETS], widget=UnfoldAdminSelectWidget
-    )
+    preset = forms.ChoiceField(label="Recipe", choices=recipe_choices, widget=UnfoldAdminSelectWidget)
     image_size = whole_number("Image size", "Pixels a side; empty: the recipe's own.", required=False)
     steps = whole_number("Steps", "Empty: the recipe's own.", required=False)
     image_set = forms.ModelChoiceField(ImageSet.objects.all(), widget=UnfoldAdminSelectWidget)
@@ -39,21 +46,41 @@ class QueuePairsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        if "preset" not in data:
+            return data
         try:
-            data["recipe"] = self._recipe(data)
+            self._check_recipe(data)
         except RecipeError as error:
             raise forms.ValidationError(str(error)) from error
         return data
 
-    def _recipe(self, data: dict[str, Any]) -> Recipe:
-        changes = {name: data[name] for name in ("image_size", "steps") if data.get(name) is not None}
-        return preset(data.get("preset", ""), **changes)
+    def _check_recipe(self, data: dict[str, Any]) -> None:
+        """Raises RecipeError where the chosen recipe can't have the size and steps asked for."""
+        stored, sizes = self._stored(data), self._sizes(data)
+        recipe = stored.load() if stored else PRESETS[data["preset"]]
+        services.with_changes(recipe, **sizes)
+
+    def _stored(self, data: dict[str, Any]) -> Recipe | None:
+        key = data["preset"]
+        return Recipe.objects.get(pk=key.removeprefix(STORED)) if key.startswith(STORED) else None
+
+    def _sizes(self, data: dict[str, Any]) -> dict[str, int | None]:
+        return {name: data.get(name) for name in ("image_size", "steps")}
+
+    def _recipe_row(self) -> Recipe:
+        """The recipe chosen, with the size and steps asked for; stored where it is new."""
+        data, sizes = self.cleaned_data, self._sizes(self.cleaned_data)
+        stored = self._stored(data)
+        if stored:
+            return services.changed_recipe(stored, **sizes)
+        changes = {name: value for name, value in sizes.items() if value is not None}
+        return services.save_recipe(preset(data["preset"], **changes), preset=data["preset"])
 
     def queue_layers(self, layers: Iterable[Layer], *, created_by: User) -> list[IRIJob]:
         data = self.cleaned_data
         return services.queue_pairs(
             layers=layers,
-            recipe=services.save_recipe(data["recipe"], preset=data["preset"]),
+            recipe=self._recipe_row(),
             image_set=data["image_set"],
             rng_seed=data["rng_seed"],
             queue=data["queue"],
@@ -64,4 +91,5 @@ class QueuePairsForm(forms.Form):
     @property
     def formulas(self) -> dict[str, str]:
         """What each recipe minimises, shown beside the choice."""
-        return {name: recipe.formula() for name, recipe in PRESETS.items()}
+        stored = {row.name: row.load() for row in Recipe.objects.all()}
+        return {name: recipe.formula() for name, recipe in (stored | dict(PRESETS)).items()}

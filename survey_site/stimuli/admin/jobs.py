@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -16,6 +18,8 @@ from survey_site.stimuli import services
 from survey_site.stimuli.admin.base import ReadOnlyModelAdmin
 from survey_site.stimuli.models import IRIJob, Recipe
 from survey_site.stimuli.progress import job_progress
+from survey_site.stimuli.recipe_form import RecipeForm, initial_of
+from workers.iri.recipe import PRESETS, preset
 
 
 @admin.register(IRIJob)
@@ -112,6 +116,40 @@ class RecipeAdmin(ReadOnlyModelAdmin):
 
     class Media:
         css = {"all": ["stimuli/admin.css"]}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("stimuli.add_recipe")
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """A recipe of one's own: its formula is shown as it changes, and then it is stored for good."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = RecipeForm(request.POST or None, initial=self._beginning(request))
+        if "preview" in request.POST:
+            return render(request, "stimuli/recipe_formula.html", {"form": form})
+        if "save" in request.POST and form.is_valid():
+            try:
+                made = form.save()
+            except services.RecipeRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(request, f"{made.name} is stored; it can be queued now.")
+                return redirect("admin:stimuli_recipe_change", made.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "A recipe of one's own",
+            "opts": self.model._meta,
+            "form": form,
+            "presets": list(PRESETS),
+            "stored": Recipe.objects.all(),
+        }
+        return render(request, "stimuli/recipe_form.html", context)
+
+    def _beginning(self, request: HttpRequest) -> dict[str, Any]:
+        """The form's first values: those of the preset or stored recipe that the address names."""
+        name = request.GET.get("from", "reg_free")
+        stored = Recipe.objects.filter(name=name).first()
+        return initial_of(stored.load() if stored else preset(name if name in PRESETS else "reg_free"))
 
     @display(description="SHA-256")
     def short_hash(self, recipe: Recipe) -> str:

@@ -28,7 +28,14 @@ from survey_site.stimuli.services.networks import (
     register_network,
 )
 from survey_site.stimuli.services.nulls import FoundNull, find_or_make_null
-from survey_site.stimuli.services.queueing import QueueRefused, cancel_job, queue_pairs, save_recipe
+from survey_site.stimuli.services.queueing import QueueRefused, cancel_job, queue_pairs
+from survey_site.stimuli.services.recipes import (
+    RecipeRefused,
+    changed_recipe,
+    save_recipe,
+    store_recipe,
+    with_changes,
+)
 
 __all__ = [
     "ChunkLease",
@@ -40,9 +47,11 @@ __all__ = [
     "LeaseLost",
     "NetworkRefused",
     "QueueRefused",
+    "RecipeRefused",
     "announce_worker",
     "buildable",
     "cancel_job",
+    "changed_recipe",
     "check_buildable",
     "check_channels",
     "claim_chunk",
@@ -63,5 +72,7 @@ __all__ = [
     "ring",
     "save_recipe",
     "store_image",
+    "store_recipe",
     "sweep",
+    "with_changes",
 ]

@@ -24,27 +24,10 @@ from survey_site.stimuli.models import (
     TargetImage,
 )
 from survey_site.stimuli.services.doorbell import ring
-from workers.iri import recipe as iri_recipe
 
 
 class QueueRefused(Exception):
     """A pair that cannot be queued; the message says why."""
-
-
-def save_recipe(recipe: iri_recipe.Recipe, *, preset: str, name: str = "") -> Recipe:
-    """The row of this recipe, found by its hash or made."""
-    row, _ = Recipe.objects.get_or_create(
-        sha256=recipe.sha256,
-        defaults={"name": name or _named(recipe, preset), "preset": preset, "spec": recipe.to_json()},
-    )
-    return row
-
-
-def _named(recipe: iri_recipe.Recipe, preset: str) -> str:
-    """The preset and its size, and the steps where they are not the preset's."""
-    known = iri_recipe.PRESETS.get(preset)
-    steps = "" if known and known.steps == recipe.steps else f" {recipe.steps} steps"
-    return f"{preset} {recipe.image_size}px{steps}"
 
 
 @transaction.atomic

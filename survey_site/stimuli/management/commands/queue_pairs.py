@@ -56,9 +56,12 @@ class Command(BaseCommand):
     def _recipe(self, options: dict[str, Any]) -> Recipe:
         changes = {name: options[name] for name in ("image_size", "steps") if options[name] is not None}
         stored = Recipe.objects.filter(name=options["recipe"]).first()
-        if stored and not changes:
-            return stored
         try:
+            if stored:
+                sizes = {name: options[name] for name in ("image_size", "steps")}
+                return services.changed_recipe(stored, **sizes)
             return services.save_recipe(preset(options["recipe"], **changes), preset=options["recipe"])
         except RecipeError as error:
-            raise CommandError(str(error)) from error
+            stored_names = ", ".join(Recipe.objects.values_list("name", flat=True))
+            also = f"; stored: {stored_names}" if options["recipe"] not in PRESETS and stored_names else ""
+            raise CommandError(f"{error}{also}") from error
