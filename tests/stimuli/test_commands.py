@@ -167,3 +167,27 @@ def test_register_network_refuses_what_cannot_be(tmp_path: Path) -> None:
     assert refusal("register_network", "resnet18", "--weights", str(missing)) == f"{missing} is not a file"
     network("resnet18")
     assert "exists already" in refusal("register_network", "resnet18", "--random-seed", "0")
+
+
+def test_register_network_sets_every_fact() -> None:
+    facts = "--input-size 32 --mean 0.4 0.5 0.6 --std 0.2 0.2 0.2 --num-classes 10 --family ResNet --residual"
+    factors = [
+        "--training-loss",
+        "cross-entropy",
+        "--augmentation",
+        "l2 adversarial",
+        "--training-set",
+        "CIFAR-10",
+    ]
+    more = ["--epsilon", "1.0", "--control", "--timeout", "0"]
+    refusal("register_network", "resnet18", "--random-seed", "0", *facts.split(), *factors, *more)
+    made = Network.objects.get()
+    assert (made.input_size, made.mean, made.std) == (32, [0.4, 0.5, 0.6], [0.2, 0.2, 0.2])
+    assert (made.num_classes, made.family, made.is_residual, made.is_control) == (10, "ResNet", True, True)
+    assert (made.training_loss, made.augmentation) == ("cross-entropy", "l2 adversarial")
+    assert (made.training_set, made.epsilon) == ("CIFAR-10", 1.0)
+
+
+def test_register_network_refuses_a_std_of_zero() -> None:
+    message = refusal("register_network", "resnet18", "--random-seed", "0", "--std", "0", "0.2", "0.2")
+    assert message == "std is [0.0, 0.2, 0.2]; allowed: three numbers above 0"
