@@ -295,6 +295,7 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
             transforms=_ROBUST,
             parametrization="fourier",
             start=Start("grey_noise"),
+            optimizer=Optimizer("adam", 0.01, "cosine"),
             keep="last",
         ),
         "freq": _fast(Term(weight=10), _TV, _BLUR, _L1),
