@@ -51,8 +51,33 @@ def fed(facts: dict[str, Any]) -> str:
     return f"{facts['input_size']} px, mean {mean}, std {std}{weights}"
 
 
+class ChannelsField(forms.Field):
+    """Numbers separated by spaces or commas, in brackets or not; the service checks that they are three."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def to_python(self, value: Any) -> list[float] | str | None:
+        text = str(value or "").strip()
+        if not text:
+            return None
+        try:
+            return [float(part) for part in text.strip("[]()").replace(",", " ").split()]
+        except ValueError:
+            return text
+
+    def prepare_value(self, value: Any) -> Any:
+        return " ".join(f"{number:g}" for number in value) if isinstance(value, list) else value
+
+
 class NetworkForm(forms.ModelForm):
     """Over the web weights come as safetensors alone: a format that cannot carry code."""
+
+    mean = ChannelsField(
+        required=False, help_text="Three numbers; empty: the weights file's, or the library's."
+    )
+    std = ChannelsField(
+        required=False, help_text="Three numbers; empty: the weights file's, or the library's."
+    )
 
     class Meta:
         model = Network

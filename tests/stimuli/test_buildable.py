@@ -66,6 +66,16 @@ def test_with_nobody_alive_every_name_may_be_asked_for() -> None:
     services.check_buildable(source="torchvision", architecture="resnet19")
 
 
+@pytest.mark.parametrize("text", ["0.5 0.25 1", "[0.5, 0.25, 1]", "0.5,0.25,1.0"])
+def test_the_form_takes_three_numbers_as_people_write_them(text: str) -> None:
+    assert add(mean=text).status_code == 302
+    assert Network.objects.get().mean == [0.5, 0.25, 1.0]
+
+
+def test_the_form_refuses_words_for_numbers() -> None:
+    assert "mean is &#x27;grey&#x27;; allowed: three numbers" in add(mean="grey").content.decode()
+
+
 @pytest.mark.parametrize("value", [[0.5, 0.5], "grey", [0.5, 0.5, "x"], [True, 0.5, 0.5], 0.5])
 def test_a_mean_is_three_numbers(value: object) -> None:
     with pytest.raises(services.NetworkRefused, match="allowed: three numbers, one per channel"):

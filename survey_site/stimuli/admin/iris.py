@@ -113,4 +113,6 @@ class IRIAdmin(ReadOnlyModelAdmin):
 
     @display(description="Provenance")
     def provenance_text(self, iri: IRI) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(iri.provenance, indent=2, sort_keys=True))
+        return format_html(
+            '<pre class="iri-pre">{}</pre>', json.dumps(iri.provenance, indent=2, sort_keys=True)
+        )

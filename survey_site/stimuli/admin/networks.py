@@ -68,7 +68,7 @@ class NetworkAdmin(SharedModelAdmin):
         ),
         (
             "Input (empty: the weights file's own, or the library's)",
-            {"fields": ["input_size", "mean", "std"]},
+            {"fields": ["input_size", ("mean", "std")]},
         ),
     ]
 
