@@ -109,6 +109,7 @@ class ExportRow:
     fields: ResponseFields
     trial: TrialFacts
     reference: ReferenceFacts
+    excluded_by: str = ""
 
     @cached_property
     def options_shown(self) -> list[str]:
@@ -289,7 +290,12 @@ RESPONSE_COLUMNS: tuple[Column[ExportRow], ...] = (
     Column(
         "recruiter", "text", "`link`, or the service that sent the participant.", lambda r: r.fields.recruiter
     ),
-    Column("excluded_by", "text", "Exclusion rule that leaves the row out; empty if none.", lambda r: None),
+    Column(
+        "excluded_by",
+        "text",
+        "Exclusion rules that leave the row's session out, joined by `|`; empty if none.",
+        lambda r: r.excluded_by,
+    ),
     Column(
         "server_received_utc",
         "UTC time",

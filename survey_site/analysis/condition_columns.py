@@ -1,5 +1,6 @@
 """The columns of conditions.csv, which goes beside the responses."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from survey_site.analysis.columns import Column
@@ -86,3 +87,35 @@ CONDITION_COLUMNS: tuple[Column[ConditionFacts], ...] = (
         lambda c: c.median_relative_error,
     ),
 )
+
+#: Columns whose values are compared as factors, as Nanda et al. (2023) do.
+FACTORS = (
+    "network",
+    "architecture",
+    "family",
+    "is_residual",
+    "training_loss",
+    "augmentation",
+    "training_set",
+    "is_control",
+    "layer",
+    "layer_depth",
+    "recipe",
+)
+
+
+def factor_levels(facts: Sequence[ConditionFacts]) -> dict[str, dict[str, str]]:
+    """By factor the level of each condition, as its cell in conditions.csv; conditions without one left out.
+
+    Controls (the target or the start image shown as the reference) say nothing about a network.
+    """
+    columns = {column.name: column for column in CONDITION_COLUMNS}
+    levels = {
+        name: {
+            fact.condition: columns[name].cell(fact)
+            for fact in facts
+            if fact.shows == "iri" and columns[name].cell(fact)
+        }
+        for name in FACTORS
+    }
+    return {name: by_condition for name, by_condition in levels.items() if by_condition}

@@ -21,6 +21,7 @@ from survey_site.analysis.columns import (
     TrialFacts,
 )
 from survey_site.analysis.condition_columns import CONDITION_COLUMNS, ConditionFacts
+from survey_site.analysis.models import Exclusion
 from survey_site.participation.models import Response
 from survey_site.stimuli.models import IRIStatus
 from survey_site.studies.models import Condition, Study, StudyVersion, Trial, TrialOption, TrialReference
@@ -69,15 +70,26 @@ def stream_responses_csv(source: Study | StudyVersion, *, mode: str) -> Iterator
     Yields some hundred lines at a time, the header first, from a server-side cursor: memory does not grow
     with the number of responses. Sessions come in the order in which they started.
     """
+    return _csv(RESPONSE_COLUMNS, export_rows(source, mode))
+
+
+def export_rows(source: Study | StudyVersion, mode: str) -> Iterator[ExportRow]:
+    """What the rows of the responses say, in their order, with exclusions as last decided."""
     trials, references = _trial_facts(source), _reference_facts(source)
-    fields = (ResponseFields._make(values) for values in _responses(source, mode))
-    rows = (ExportRow(row, trials[row.trial], references[row.reference]) for row in fields)
-    return _csv(RESPONSE_COLUMNS, rows)
+    excluded = _excluded_by(source, mode)
+    for values in _responses(source, mode):
+        row = ResponseFields._make(values)
+        yield ExportRow(row, trials[row.trial], references[row.reference], excluded.get(row.session, ""))
+
+
+def condition_facts(source: Study | StudyVersion) -> list[ConditionFacts]:
+    """The facts about the conditions of a study, or of those that one version asks about, by slug."""
+    return [_condition_facts(condition) for condition in _conditions(source)]
 
 
 def stream_conditions_csv(source: Study | StudyVersion) -> Iterator[str]:
     """The facts about the conditions of a study, or of those that one version asks about, as CSV text."""
-    return _csv(CONDITION_COLUMNS, (_condition_facts(condition) for condition in _conditions(source)))
+    return _csv(CONDITION_COLUMNS, condition_facts(source))
 
 
 def _csv(columns: tuple[Column[Row], ...], rows: Iterable[Row]) -> Iterator[str]:
@@ -152,6 +164,16 @@ def _reference_facts(source: Study | StudyVersion) -> dict[UUID, ReferenceFacts]
     references = TrialReference.objects.filter(trial__in=_trials(source))
     rows = references.values_list("id", "index", "answer__index", "image__sha256")
     return {key: ReferenceFacts(str(key), index, answer, image or "") for key, index, answer, image in rows}
+
+
+def _excluded_by(source: Study | StudyVersion, mode: str) -> dict[UUID, str]:
+    """Rules against each session left out, joined by `|`."""
+    study = source.study if isinstance(source, StudyVersion) else source
+    rules: dict[UUID, list[str]] = {}
+    verdicts = Exclusion.objects.of_study(study, mode).order_by("session", "rule")
+    for session, rule in verdicts.values_list("session_id", "rule"):
+        rules.setdefault(session, []).append(rule)
+    return {session: "|".join(names) for session, names in rules.items()}
 
 
 def _conditions(source: Study | StudyVersion) -> QuerySet[Condition]:

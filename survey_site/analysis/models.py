@@ -4,14 +4,70 @@ from __future__ import annotations
 
 from typing import Self
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from survey_site.analysis.scoring import Interval
-from survey_site.participation.models import Mode
+from survey_site.analysis.exclusions import RULES, ExclusionError, Rule, rule_from_dict
+from survey_site.analysis.intervals import Interval
+from survey_site.participation.models import Mode, StudySession
 from survey_site.studies.models import Condition, Study, StudyVersion
 
 DEFAULT_INTERVAL = "twoway"
+
+
+class ExclusionRule(models.Model):
+    """A rule of `exclusions` that a study's sessions are held to."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="exclusion_rules")
+    name = models.CharField(max_length=30, choices=[(name, name) for name in RULES])
+    position = models.PositiveIntegerField(default=0, help_text="Order: the first rule to speak counts.")
+    settings = models.JSONField(default=dict, blank=True, help_text="Empty: the rule's own defaults.")
+
+    class Meta:
+        ordering = ["study", "position", "name"]
+        constraints = [models.UniqueConstraint(fields=["study", "name"], name="one_rule_per_study_and_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        try:
+            self.as_rule()
+        except ExclusionError as error:
+            raise ValidationError({"settings": str(error)}) from None
+
+    def as_rule(self) -> Rule:
+        """Raises ExclusionError for settings that the rule does not have."""
+        return rule_from_dict({**self.settings, "rule": self.name})
+
+
+class ExclusionQuerySet(models.QuerySet["Exclusion"]):
+    def of_study(self, study: Study, mode: str) -> Self:
+        return self.filter(session__study=study, session__mode=mode)
+
+
+class Exclusion(models.Model):
+    """One rule's verdict against one session. Its answers stay; figures are shown with and without them."""
+
+    session = models.ForeignKey(StudySession, on_delete=models.CASCADE, related_name="exclusions")
+    rule = models.CharField(max_length=30)
+    version = models.PositiveIntegerField(help_text="Of the rule.")
+    settings = models.JSONField(default=dict, help_text="The rule's settings when it decided.")
+    reason = models.CharField(max_length=300)
+    decided_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ExclusionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["session", "rule"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "rule"], name="one_exclusion_per_session_and_rule"),
+            models.CheckConstraint(condition=~Q(reason=""), name="an_exclusion_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session}: {self.rule}"
 
 
 class AlignmentScoreQuerySet(models.QuerySet["AlignmentScore"]):
@@ -44,6 +100,9 @@ class AlignmentScore(models.Model):
     intervals = models.JSONField(help_text="By name: low, high and a note on what it fell back to.")
     settings = models.JSONField(help_text="Confidence, bootstrap replicates, RNG seed.")
     versions = models.JSONField(help_text="Of the libraries and of this code.")
+    exclusions = models.JSONField(
+        default=dict, help_text="Rules, sessions left out, and the figures without leaving anybody out."
+    )
     computed_at = models.DateTimeField(auto_now=True)
 
     objects = AlignmentScoreQuerySet.as_manager()

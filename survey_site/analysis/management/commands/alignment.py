@@ -1,0 +1,90 @@
+"""All statistics of one study, with exclusions, versions and seeds."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from survey_site.analysis.exclusion_services import set_rules
+from survey_site.analysis.exclusions import ExclusionError
+from survey_site.analysis.report import ReportSettings
+from survey_site.analysis.services import alignment_of
+from survey_site.participation.models import Mode
+from survey_site.studies.models import Study, StudyVersion
+
+
+class Command(BaseCommand):
+    help = (
+        "Human-alignment scores of a study with everything beside them: agreement, ceilings, comparisons, "
+        "the mixed model, exclusions. Holds its sessions to the study's exclusion rules first."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("study", help="slug of the study")
+        parser.add_argument("--json", action="store_true", help="print everything as JSON; else a summary")
+        parser.add_argument("--mode", choices=Mode.values, default=Mode.REAL, help="default: real")
+        parser.add_argument("--study-version", type=int, help="number of one version; default: all of them")
+        parser.add_argument("--rules", type=Path, help="JSON file of exclusion rules, kept for the study")
+        parser.add_argument(
+            "--margin", type=float, default=0.1, help="what counts as no difference, as a share; default: 0.1"
+        )
+        parser.add_argument(
+            "--mixed-model", action="store_true", help="fit the mixed model however many answers there are"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        study = self.study(options["study"])
+        version = self.version(study, options["study_version"])
+        if options["rules"]:
+            self.keep_rules(study, options["rules"])
+        if not 0 < options["margin"] < 1:
+            raise CommandError(f"--margin is {options['margin']}; it must lie between 0 and 1, as a share")
+        settings = ReportSettings(margin=options["margin"], mixed_model=options["mixed_model"] or None)
+        report = alignment_of(study, options["mode"], version=version, settings=settings)
+        if not report["scores"]:
+            self.stderr.write(f"{study.slug} has no answers of mode {options['mode']} to score.")
+        self.stdout.write(json.dumps(report, indent=2) if options["json"] else summary(report))
+
+    def study(self, slug: str) -> Study:
+        found = Study.objects.filter(slug=slug).first()
+        if found is None:
+            known = ", ".join(Study.objects.order_by("slug").values_list("slug", flat=True)[:20]) or "none"
+            raise CommandError(f"no study has the slug {slug!r}; studies: {known}")
+        return found
+
+    def version(self, study: Study, number: int | None) -> StudyVersion | None:
+        if number is None:
+            return None
+        found = study.versions.filter(number=number).first()
+        if found is None:
+            known = ", ".join(map(str, study.versions.values_list("number", flat=True))) or "none"
+            raise CommandError(f"{study.slug} has no version {number}; versions: {known}")
+        return found
+
+    def keep_rules(self, study: Study, path: Path) -> None:
+        try:
+            set_rules(study, path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise CommandError(f"{path} cannot be read: {error.strerror}") from None
+        except (ExclusionError, UnicodeDecodeError) as error:
+            raise CommandError(f"{path}: {error}") from None
+
+
+def summary(report: dict[str, Any]) -> str:
+    """A table of the scores and who was left out."""
+    width = max([len("condition"), *(len(score["condition"]) for score in report["scores"])])
+    lines = [f"{'condition':<{width}}  score       n  people  items  twoway         normalised"]
+    for score in report["scores"]:
+        interval = score["intervals"]["twoway"]
+        scaled = score["normalised"].get("by_lower_ceiling", {}).get("value")
+        lines.append(
+            f"{score['condition']:<{width}}  {score['score']:.3f}  {score['n']:>6}  "
+            f"{score['n_participants']:>6}  {score['n_items']:>5}  {interval['low']:.3f} - "
+            f"{interval['high']:.3f}  " + ("-" if scaled is None else f"{scaled:.3f}")
+        )
+    counted = report["exclusions"]["flow"]
+    lines.append(f"{counted['kept']} of {counted['assessed']} sessions kept.")
+    lines += [f"{rule}: {n} left out" for rule, n in counted["by_rule"].items()]
+    return "\n".join(lines)

@@ -1,0 +1,224 @@
+"""All statistics of one study as one JSON-able dictionary, from its responses alone. Pure numpy and scipy.
+
+A statistic without an answer (one participant, no repeats, nobody rated confidence) is `{"undefined": why}`,
+never a number.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from survey_site.analysis import agreement, breakdowns, reaction_times, reliability
+from survey_site.analysis.answers import AnswerTable, ScoringError
+from survey_site.analysis.calibration import calibration
+from survey_site.analysis.comparisons import compare_conditions
+from survey_site.analysis.mixed_logit import fit_mixed_logit
+from survey_site.analysis.normalised import normalised
+from survey_site.analysis.ranking import rank_networks
+from survey_site.analysis.responses import (
+    MATCHING,
+    ResponseRow,
+    answer_table,
+    is_scored,
+    numbers,
+    ratings,
+    repeats,
+)
+from survey_site.analysis.score_settings import ScoreSettings
+from survey_site.analysis.scoring import ConditionScore, score_table
+from survey_site.analysis.signal_detection import side_bias
+
+#: The mixed model is fitted unasked up to here; it takes seconds then.
+MIXED_MODEL_ROWS = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """margin: what counts as no difference in equivalence tests, as a share. mixed_model: None fits it up to
+    MIXED_MODEL_ROWS scored rows. n_splits: splits of the split-half reliability."""
+
+    score: ScoreSettings = field(default_factory=ScoreSettings)
+    margin: float = 0.1
+    mixed_model: bool | None = None
+    n_splits: int = 1000
+
+
+def alignment_report(
+    rows: Sequence[ResponseRow],
+    *,
+    conditions: Sequence[str],
+    factors: Mapping[str, Mapping[str, str]],
+    settings: ReportSettings | None = None,
+) -> dict[str, Any]:
+    """Everything about `rows`, those with `excluded_by` left out; scores also with them.
+
+    conditions: all of the study, so that those that nobody answered are named. factors: by name of the factor
+    the level of each condition; `network` is ranked.
+    """
+    settings = settings or ReportSettings()
+    kept = [row for row in rows if not row.excluded_by]
+    table = answer_table(kept)
+    scores, scored = score_table(table, settings=settings.score), _scored_by_condition(kept)
+    return {
+        "rows": _row_counts(rows, kept),
+        "scores": [_condition(score, scored[score.condition], settings) for score in scores],
+        "scores_without_exclusions": [
+            score_json(score) for score in score_table(answer_table(rows), settings=settings.score)
+        ],
+        "conditions_without_answers": sorted(set(conditions) - set(table.seen_conditions())),
+        "factors": {name: _factor(table, levels, settings) for name, levels in factors.items()},
+        "target_classes": _or_why(lambda: _target_classes(table, kept, settings)),
+        "by_participant": [asdict(share) for share in breakdowns.by_participant(table)],
+        "by_item": [asdict(share) for share in breakdowns.by_item(table)],
+        "comparisons": [
+            asdict(difference)
+            for difference in compare_conditions(
+                table,
+                margin=settings.margin,
+                confidence=settings.score.confidence,
+                draws=settings.score.replicates,
+                rng_seed=settings.score.rng_seed,
+            )
+        ],
+        "ranking": _or_why(
+            lambda: [asdict(strength) for strength in rank_networks(table, factors.get("network", {}))]
+        ),
+        "mixed_model": _mixed_model(table, settings),
+        "retest": _or_why(lambda: _retest(kept, settings)),
+        "settings": {
+            **asdict(settings.score),
+            "margin": settings.margin,
+            "n_splits": settings.n_splits,
+        },
+    }
+
+
+def score_json(score: ConditionScore) -> dict[str, Any]:
+    """A score as JSON: its figures, intervals by name and warnings."""
+    return {
+        "condition": score.condition,
+        "score": score.estimate,
+        "n": score.n,
+        "hits": score.hits,
+        "n_participants": score.n_participants,
+        "n_items": score.n_items,
+        "participant_mean": score.participant_mean,
+        "item_mean": score.item_mean,
+        "chance": score.chance,
+        "d_prime": score.d_prime,
+        "intervals": {name: asdict(interval) for name, interval in score.intervals.items()},
+        "warnings": list(score.warnings),
+    }
+
+
+def _scored_by_condition(kept: Sequence[ResponseRow]) -> dict[str, list[ResponseRow]]:
+    by_condition: dict[str, list[ResponseRow]] = {}
+    for row in filter(is_scored, kept):
+        by_condition.setdefault(row.condition, []).append(row)
+    return by_condition
+
+
+def _condition(
+    score: ConditionScore, rows: Sequence[ResponseRow], settings: ReportSettings
+) -> dict[str, Any]:
+    """One condition's score with all that describes it; `rows` are its scored rows."""
+    right = np.array([bool(row.is_correct) for row in rows])
+    rt, rated = numbers(row.rt for row in rows), numbers(row.confidence for row in rows)
+    people = np.unique([row.participant for row in rows], return_inverse=True)[1]
+    correct = ratings(rows, by="correct")
+    ceiling = _or_why(lambda: asdict(reliability.noise_ceiling(ratings(rows, by="choice"))))
+    return {
+        **score_json(score),
+        "ceiling": ceiling,
+        "normalised": _or_why(lambda: _normalised(score, ceiling)),
+        "side_bias": _or_why(lambda: _side_bias(rows)),
+        "reaction_times": _or_why(lambda: asdict(reaction_times.summarise(rt, right))),
+        "speed_accuracy": _or_why(
+            lambda: [asdict(place) for place in reaction_times.speed_accuracy(rt, right, people)]
+        ),
+        "confidence": _or_why(lambda: asdict(calibration(rated, right))),
+        "fleiss_kappa": _or_why(lambda: agreement.fleiss_kappa(correct)),
+        "krippendorff_alpha": _or_why(lambda: agreement.krippendorff_alpha(correct)),
+        "error_consistency": _or_why(lambda: asdict(agreement.mean_error_consistency(correct))),
+        "split_half": _or_why(lambda: _split_half(rows, settings)),
+    }
+
+
+def _or_why(statistic: Callable[[], Any]) -> Any:
+    """What the statistic says, or why it has nothing to say."""
+    try:
+        return statistic()
+    except ScoringError as error:
+        return {"undefined": str(error)}
+
+
+def _normalised(score: ConditionScore, ceiling: Mapping[str, Any]) -> dict[str, Any]:
+    if score.chance is None:
+        raise ScoringError("the number of options is not known for every row, so chance is not known")
+    if "undefined" in ceiling:
+        raise ScoringError(str(ceiling["undefined"]))
+    chance = score.chance
+    return {
+        f"by_{which}_ceiling": _or_why(
+            lambda which=which: asdict(  # type: ignore[misc]
+                normalised(score.estimate, chance=chance, ceiling=ceiling[which])
+            )
+        )
+        for which in ("lower", "upper")
+    }
+
+
+def _side_bias(rows: Sequence[ResponseRow]) -> dict[str, Any]:
+    if any(row.n_options != 2 or row.trial_format == MATCHING for row in rows):
+        raise ScoringError("side bias needs trials of one reference and two options")
+    placed = [row for row in rows if row.place is not None and row.answer_place is not None]
+    chosen = np.array([row.place for row in placed], dtype=np.int64)
+    return asdict(side_bias(chosen, np.array([row.answer_place for row in placed], dtype=np.int64)))
+
+
+def _split_half(rows: Sequence[ResponseRow], settings: ReportSettings) -> dict[str, Any]:
+    cells = answer_table(rows).cells(rows[0].condition)
+    return asdict(reliability.split_half(cells, n_splits=settings.n_splits, rng_seed=settings.score.rng_seed))
+
+
+def _factor(table: AnswerTable, levels: Mapping[str, str], settings: ReportSettings) -> Any:
+    return _or_why(
+        lambda: [score_json(score) for score in breakdowns.by_factor(table, levels, settings=settings.score)]
+    )
+
+
+def _target_classes(
+    table: AnswerTable, kept: Sequence[ResponseRow], settings: ReportSettings
+) -> list[dict[str, Any]]:
+    classes = {row.item: row.target_label for row in kept}
+    return [
+        score_json(score) for score in breakdowns.by_target_class(table, classes, settings=settings.score)
+    ]
+
+
+def _mixed_model(table: AnswerTable, settings: ReportSettings) -> Any:
+    asked = len(table) <= MIXED_MODEL_ROWS if settings.mixed_model is None else settings.mixed_model
+    if not asked:
+        return {"undefined": f"not asked for; fitted unasked up to {MIXED_MODEL_ROWS} answers"}
+    return _or_why(lambda: _fitted(table, settings))
+
+
+def _fitted(table: AnswerTable, settings: ReportSettings) -> dict[str, Any]:
+    fit = fit_mixed_logit(table, confidence=settings.score.confidence)
+    return {**asdict(fit), "covariance": fit.covariance.tolist()}
+
+
+def _retest(kept: Sequence[ResponseRow], settings: ReportSettings) -> dict[str, Any]:
+    return asdict(reliability.retest(**repeats(kept)._asdict(), settings=settings.score))
+
+
+def _row_counts(rows: Sequence[ResponseRow], kept: Sequence[ResponseRow]) -> dict[str, int]:
+    return {
+        "read": len(rows),
+        "excluded": len(rows) - len(kept),
+        "not_main": sum(row.kind != "main" for row in kept),
+        "unanswered": sum(row.kind == "main" and row.is_correct is None for row in kept),
+        "scored": sum(map(is_scored, kept)),
+    }

@@ -1,0 +1,221 @@
+"""Exclusions of a stored study: decided, recorded, exported, and the figures with and without them."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from survey_site.analysis.exclusion_services import (
+    decide_exclusions,
+    exclude_session,
+    include_session,
+    set_rules,
+)
+from survey_site.analysis.exclusions import ExclusionError
+from survey_site.analysis.exports import stream_responses_csv
+from survey_site.analysis.models import Exclusion, ExclusionRule
+from survey_site.analysis.scoring import ScoreSettings
+from survey_site.analysis.services import score_study
+from survey_site.participation.models import Response, StudySession
+from survey_site.studies.models import TrialKind
+from tests.analysis.answered_study import AnsweredStudy
+
+FEW = ScoreSettings(replicates=200)
+CATCH = '[{"rule": "catch_rate", "minimum": 0.75}]'
+
+
+def fail_catch(session: StudySession) -> None:
+    for response in Response.objects.filter(
+        presentation__session=session, presentation__trial__kind=TrialKind.CATCH
+    ):
+        wrong = response.presentation.trial.options.exclude(pk=response.reference.answer_id)[0]
+        Response.objects.filter(pk=response.pk).update(option=wrong)
+
+
+@pytest.fixture
+def sessions(answered: AnsweredStudy) -> list[StudySession]:
+    """Three of share 1 and one of share 0 who fails the catch trial as well."""
+    attentive = answered.answer(n=3, share=1)
+    return [*attentive, *answered.answer(n=1, share=0)]
+
+
+def alignment(*args: str) -> dict[str, Any]:
+    printed = io.StringIO()
+    call_command("alignment", *args, "--json", stdout=printed)
+    result: dict[str, Any] = json.loads(printed.getvalue())
+    return result
+
+
+def test_verdicts_are_recorded_with_rule_version_settings_and_reason(
+    answered: AnsweredStudy, sessions: list[StudySession]
+) -> None:
+    set_rules(answered.study, CATCH)
+    counted = decide_exclusions(answered.study, "real")
+    exclusion = Exclusion.objects.get()
+    assert exclusion.session == sessions[3]
+    assert (exclusion.rule, exclusion.version, exclusion.settings) == ("catch_rate", 1, {"minimum": 0.75})
+    assert exclusion.reason == "0 of 1 catch trials right (0 %), fewer than 75 %"
+    assert (counted.assessed, counted.by_rule, counted.kept) == (4, {"catch_rate": 1}, 3)
+
+
+def test_scores_leave_them_out_and_carry_the_figures_with_everybody(
+    answered: AnsweredStudy, sessions: list[StudySession]
+) -> None:
+    before = score_study(answered.study, "real", settings=FEW)
+    assert [score.estimate for score in before] == [0.75, 0.75]
+    assert before[0].exclusions == {"rules": [], "n_participants": 0, "without": None}
+    set_rules(answered.study, CATCH)
+    for score, old in zip(score_study(answered.study, "real", settings=FEW), before, strict=True):
+        assert (score.estimate, score.n_participants) == (1, 3)
+        assert score.exclusions["rules"] == [{"rule": "catch_rate", "version": 1, "minimum": 0.75}]
+        assert score.exclusions["n_participants"] == 1
+        assert score.exclusions["without"]["score"] == old.estimate
+        assert score.exclusions["without"]["intervals"] == old.intervals
+
+
+def test_the_export_says_who_is_left_out_by_what(
+    answered: AnsweredStudy, sessions: list[StudySession]
+) -> None:
+    set_rules(answered.study, CATCH)
+    decide_exclusions(answered.study, "real")
+    exclude_session(sessions[3], reason="a colleague")
+    exclude_session(sessions[0], reason="said so")
+    text = "".join(stream_responses_csv(answered.study, mode="real"))
+    by_session = {row["session_id"]: row["excluded_by"] for row in csv.DictReader(io.StringIO(text))}
+    assert by_session == {
+        str(sessions[0].pk): "researcher",
+        str(sessions[1].pk): "",
+        str(sessions[2].pk): "",
+        str(sessions[3].pk): "catch_rate|researcher",
+    }
+
+
+def test_a_researchers_decision_survives_deciding_again_and_can_be_taken_back(
+    answered: AnsweredStudy, sessions: list[StudySession]
+) -> None:
+    exclude_session(sessions[0], reason="a colleague")
+    assert decide_exclusions(answered.study, "real").by_rule == {"researcher": 1}
+    assert [score.n_participants for score in score_study(answered.study, "real", settings=FEW)] == [3, 3]
+    include_session(sessions[0])
+    assert decide_exclusions(answered.study, "real").kept == 4
+    with pytest.raises(ExclusionError, match="has no reason"):
+        exclude_session(sessions[0], reason=" ")
+
+
+def test_rules_that_are_dropped_take_their_verdicts_with_them(
+    answered: AnsweredStudy, sessions: list[StudySession]
+) -> None:
+    set_rules(answered.study, CATCH)
+    decide_exclusions(answered.study, "real")
+    set_rules(answered.study, "[]")
+    decide_exclusions(answered.study, "real")
+    assert not Exclusion.objects.exists()
+    assert not ExclusionRule.objects.exists()
+
+
+def test_pilots_are_decided_apart(answered: AnsweredStudy, sessions: list[StudySession]) -> None:
+    [pilot] = answered.answer(n=1, mode="pilot", share=0)
+    set_rules(answered.study, CATCH)
+    assert decide_exclusions(answered.study, "pilot").assessed == 1
+    assert Exclusion.objects.get().session == pilot
+
+
+def test_an_incomplete_session_is_seen_from_what_it_was_to_answer(
+    answered: AnsweredStudy, sessions: list[StudySession]
+) -> None:
+    Response.objects.filter(
+        pk=Response.objects.filter(
+            presentation__session=sessions[1], presentation__trial__condition__slug="first"
+        )[0].pk
+    ).delete()
+    set_rules(answered.study, '[{"rule": "incomplete"}]')
+    decide_exclusions(answered.study, "real")
+    exclusion = Exclusion.objects.get()
+    assert (exclusion.session, exclusion.reason) == (sessions[1], "answered 5 of 6 main trials")
+
+
+def test_the_command_prints_everything(
+    answered: AnsweredStudy, sessions: list[StudySession], tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.json"
+    rules.write_text(CATCH)
+    report = alignment("faces", "--rules", str(rules))
+    assert (report["study"], report["mode"], report["rows"]["scored"]) == ("faces", "real", 30)
+    assert set(report["versions"]) == {"code", "numpy", "scipy"}
+    assert report["settings"]["rng_seed"] == 2023
+    assert report["exclusions"]["flow"] == {
+        "assessed": 4,
+        "by_rule": {"catch_rate": 1},
+        "any_rule": {"catch_rate": 1},
+        "kept": 3,
+    }
+    assert report["exclusions"]["sessions"][0]["session"] == str(sessions[3].pk)
+    assert [score["score"] for score in report["scores"]] == [1, 1]
+    assert [score["score"] for score in report["scores_without_exclusions"]] == [0.75, 0.75]
+    matching, first = report["scores"]
+    assert first["side_bias"]["n"] == 12
+    assert "undefined" in matching["side_bias"]
+    assert first["reaction_times"]["all"]["median"] == 512.25
+    assert first["ceiling"] == {"lower": 1, "upper": 1, "n": 12, "n_units": 4}
+    assert first["normalised"]["by_lower_ceiling"] == {"value": 1, "note": ""}
+    assert first["krippendorff_alpha"] == {"undefined": "all ratings are the same; alpha is undefined"}
+    assert report["factors"]["is_residual"][0]["condition"] == "1"
+    assert "undefined" in report["mixed_model"]
+    assert report["retest"] == {"undefined": "no repeated trial was answered both times"}
+    assert alignment("faces") == report
+
+
+def test_its_scores_are_the_stored_ones(answered: AnsweredStudy) -> None:
+    answered.answer(n=5)
+    stored = score_study(answered.study, "real")
+    report = alignment("faces")
+    for score, printed in zip(stored, report["scores"], strict=True):
+        assert (score.condition.slug, score.estimate) == (printed["condition"], printed["score"])
+        assert score.intervals == printed["intervals"]
+    assert report["mixed_model"]["n"] == 50
+
+
+def test_a_summary_is_printed_by_default(answered: AnsweredStudy, sessions: list[StudySession]) -> None:
+    printed = io.StringIO()
+    call_command("alignment", "faces", stdout=printed)
+    lines = printed.getvalue().splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["condition", "-second", "first"]
+    assert lines[3] == "4 of 4 sessions kept."
+
+
+def test_a_study_without_answers_says_so(answered: AnsweredStudy) -> None:
+    printed, warned = io.StringIO(), io.StringIO()
+    call_command("alignment", "faces", "--json", stdout=printed, stderr=warned)
+    report = json.loads(printed.getvalue())
+    assert report["scores"] == []
+    assert report["conditions_without_answers"] == ["-second", "first"]
+    assert "faces has no answers of mode real" in warned.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["nope"], "no study has the slug 'nope'; studies: faces"),
+        (["faces", "--study-version", "9"], "faces has no version 9; versions: 1"),
+        (["faces", "--margin", "5"], "--margin is 5.0; it must lie between 0 and 1"),
+        (["faces", "--rules", "/nowhere/rules.json"], "cannot be read: No such file"),
+    ],
+)
+def test_what_does_not_exist_is_named(answered: AnsweredStudy, args: list[str], message: str) -> None:
+    with pytest.raises(CommandError) as error:
+        call_command("alignment", *args)
+    assert message in str(error.value)
+
+
+def test_rules_that_make_no_sense_are_refused_with_the_file(answered: AnsweredStudy, tmp_path: Path) -> None:
+    path = tmp_path / "rules.json"
+    path.write_text('[{"rule": "sleepy"}]')
+    with pytest.raises(CommandError, match=r"rules\.json: rule is 'sleepy'"):
+        call_command("alignment", "faces", "--rules", str(path))
+    path.write_text('[{"rule": "researcher"}]')
+    with pytest.raises(CommandError, match="one by one, each with its reason"):
+        call_command("alignment", "faces", "--rules", str(path))
