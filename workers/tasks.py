@@ -38,6 +38,7 @@ from workers.iri.networks import (
     catalogue,
     list_layers,
 )
+from workers.iri.perceptual import shared_perceptual
 from workers.iri.provenance import provenance
 from workers.iri.recipe import Recipe
 from workers.lease_keeper import LeaseKeeper
@@ -279,6 +280,7 @@ class _Recorder:
                     "network": self._network.provenance,
                     "recipe": self._lease.chunk.job.recipe.sha256,
                     "rng_seed": iri.rng_seed,
+                    **_perceptual_provenance(self._recipe),
                     "image_sha256": sha256(image),
                     "start_sha256": sha256(start),
                     "target_sha256": sha256(target),
@@ -289,6 +291,12 @@ class _Recorder:
                 **self._measurer.measured(image=image, start=start, target=target, trace=found.loss_trace),
             ),
         )
+
+
+def _perceptual_provenance(recipe: Recipe) -> dict[str, Any]:
+    """The LPIPS trunks that the recipe looks through, each with the hashes of its weights and heads."""
+    trunks = [shared_perceptual(trunk, torch.device(device())).provenance for trunk in recipe.trunks]
+    return {"lpips": trunks} if trunks else {}
 
 
 def _plain_trace(found: Found) -> list[list[float | None]]:

@@ -287,9 +287,15 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
             optimizer=Optimizer("normalized_gradient", 1.0, "constant"),
             relu_passthrough=True,
         ),
-        # The error of one random view is no fair judge between iterates, so the last one is kept.
-        "human_leaning": replace(_fast(Term(), steps=480), transforms=_ROBUST, keep="last"),
-        # A start of zeros and ones has no gradient under the sigmoid; grey noise has.
+        # The last iterate is kept, since under random views one iterate's error says little. Unit noise is
+        # left slowly under them, and zeros and ones have no gradient under a sigmoid: both start grey.
+        "human_leaning": replace(
+            _fast(Term(), steps=480),
+            transforms=_ROBUST,
+            start=Start("grey_noise"),
+            optimizer=Optimizer("adam", 0.02, "cosine"),
+            keep="last",
+        ),
         "human_leaning_fft": replace(
             _fast(Term(), steps=480),
             transforms=_ROBUST,
