@@ -1,9 +1,6 @@
 """Bootstrap intervals over participants, and over participants and items at once. Pure numpy."""
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,32 +18,29 @@ DRAWS_AT_ONCE = 2_000_000
 #: Whole numbers up to here are exact in float32.
 EXACT_IN_FLOAT32 = 2**24
 
-OVER_PARTICIPANTS, PEOPLE_DRAWN, ITEMS_DRAWN = 0, 1, 2
+PEOPLE_DRAWN, ITEMS_DRAWN = 0, 1
 
 
 def over_participants(groups: Sequence[Clusters], settings: ScoreSettings) -> list[Interval]:
     """Percentile bootstrap over whole participants (Efron & Tibshirani 1993, ch. 13), per group of them.
 
-    Drawing P participants with replacement is a multinomial draw over their distinct (n, hits), which needs
-    one number per distinct pair and replicate instead of one per participant. Each group draws from a
-    generator of its own, so groups may be drawn side by side (numpy lets go of the interpreter meanwhile).
+    How often each of P participants is drawn depends on the seed and on P only, so groups of equally many
+    share their draws, and a replicate of all of them is one product of small matrices. A group's interval is
+    the same whichever others come with it.
     """
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
-        return list(threads.map(partial(_over_participants, settings=settings), groups))
-
-
-def _over_participants(clusters: Clusters, settings: ScoreSettings) -> Interval:
-    if clusters.count == 1:
-        share = float(clusters.hits[0] / clusters.n[0])
-        return Interval(share, share, "one participant: nothing to resample")
-    rng = _generator(settings, OVER_PARTICIPANTS)
-    shares = np.empty(settings.replicates)
-    for part in _parts(settings.replicates, width=len(clusters.n)):
-        weights = rng.multinomial(
-            clusters.count, clusters.multiplicity / clusters.count, size=part.stop - part.start
-        )
-        shares[part] = (weights @ clusters.hits) / (weights @ clusters.n)
-    return _percentiles(shares, settings.confidence)
+    shares = [np.empty(settings.replicates) for _ in groups]
+    for people in {group.count for group in groups}:
+        places = [place for place, group in enumerate(groups) if group.count == people]
+        sums = np.hstack([_rows_and_hits(groups[place]) for place in places])
+        kind = _exact_type(int(sums.max()) * people)
+        rng = _generator(settings, PEOPLE_DRAWN, people)
+        for part in _parts(settings.replicates, width=people):
+            weights = _draw_weights(rng, people, part.stop - part.start).astype(kind)
+            drawn = weights @ sums.astype(kind)
+            for column, place in enumerate(places):
+                n, hits = drawn[:, 2 * column].astype(float), drawn[:, 2 * column + 1].astype(float)
+                shares[place][part] = hits / n
+    return [_one_way_interval(group, own, settings) for group, own in zip(groups, shares, strict=True)]
 
 
 def crossed(tables: Sequence[CellTable], settings: ScoreSettings) -> list[Interval]:
@@ -60,18 +54,32 @@ def crossed(tables: Sequence[CellTable], settings: ScoreSettings) -> list[Interv
     many share them, and a replicate of all of them is one matrix product. A table's interval is the same
     whichever others come with it.
     """
-    shares: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = [
-        (np.empty(settings.replicates), np.empty(settings.replicates)) for _ in tables
-    ]
+    return [both for _, both in one_way_and_crossed(tables, settings)]
+
+
+def one_way_and_crossed(
+    tables: Sequence[CellTable], settings: ScoreSettings
+) -> list[tuple[Interval, Interval]]:
+    """`over_participants` and `crossed` of every table, to the bit, from participants drawn once for both."""
+    sums = [np.empty((4, settings.replicates)) for _ in tables]
     for people in {table.answers.shape[0] for table in tables}:
         places = [place for place, table in enumerate(tables) if table.answers.shape[0] == people]
         group = _Group([tables[place] for place in places])
-        for part, sums in group.replicates(settings):
-            for place, (n, right) in zip(places, sums, strict=True):
-                shares[place][0][part], shares[place][1][part] = n, right
+        for part, drawn in group.replicates(settings):
+            for place, four in zip(places, drawn, strict=True):
+                for row, values in zip(sums[place], four, strict=True):
+                    row[part] = values
     return [
-        _crossed_interval(table, n, right, settings) for table, (n, right) in zip(tables, shares, strict=True)
+        (
+            _one_way_interval(table.by_participant, own[1] / own[0], settings),
+            _crossed_interval(table, own[2], own[3], settings),
+        )
+        for table, own in zip(tables, sums, strict=True)
     ]
+
+
+#: Of one table in some replicates: rows and hits with participants drawn, and with items drawn as well.
+_Sums = tuple[FloatArray, FloatArray, FloatArray | float, FloatArray]
 
 
 class _Group:
@@ -80,19 +88,17 @@ class _Group:
     def __init__(self, tables: Sequence[CellTable]) -> None:
         self.people = tables[0].answers.shape[0]
         self.widths = [table.answers.shape[1] for table in tables]
-        largest = max(int(table.answers.max()) for table in tables)
-        # Sums of products of small integers are exact in either type, so BLAS cannot change a bit of them.
-        self.type = np.float32 if self.people * largest < EXACT_IN_FLOAT32 else np.float64
+        sums = np.hstack([_rows_and_hits(table.by_participant) for table in tables])
+        self.type = _exact_type(self.people * int(sums.max()))
+        self.sums = sums.astype(self.type)
         self.hits = np.hstack([table.hits for table in tables]).astype(self.type)
         # In a complete table every replicate has as many rows as the table.
         self.rows = [_equal_rows(table) for table in tables]
         incomplete = [table.answers for table, rows in zip(tables, self.rows, strict=True) if rows is None]
         self.answers = np.hstack(incomplete).astype(self.type) if incomplete else None
 
-    def replicates(
-        self, settings: ScoreSettings
-    ) -> Iterator[tuple[slice, list[tuple[NDArray[np.float64] | float, NDArray[np.float64]]]]]:
-        """Part by part of the replicates: for each table the rows drawn and those of them that are right."""
+    def replicates(self, settings: ScoreSettings) -> Iterator[tuple[slice, list[_Sums]]]:
+        """Part by part of the replicates, for each table."""
         person_rng = _generator(settings, PEOPLE_DRAWN, self.people)
         item_rngs = {width: _generator(settings, ITEMS_DRAWN, width) for width in sorted(set(self.widths))}
         for part in _parts(settings.replicates, width=max(self.people, *self.widths)):
@@ -103,25 +109,42 @@ class _Group:
             }
             yield part, self._sums(person_weights, item_weights)
 
-    def _sums(
-        self, person_weights: FloatArray, item_weights: dict[int, NDArray[np.float64]]
-    ) -> list[tuple[NDArray[np.float64] | float, NDArray[np.float64]]]:
+    def _sums(self, person_weights: FloatArray, item_weights: dict[int, FloatArray]) -> list[_Sums]:
+        one_way = (person_weights @ self.sums).astype(float)
         hits = person_weights @ self.hits
         answers = None if self.answers is None else person_weights @ self.answers
-        sums: list[tuple[NDArray[np.float64] | float, NDArray[np.float64]]] = []
+        sums: list[_Sums] = []
         hits_from = answers_from = 0
-        for width, rows in zip(self.widths, self.rows, strict=True):
+        for place, (width, rows) in enumerate(zip(self.widths, self.rows, strict=True)):
             weights = item_weights[width]
             right = np.einsum("ri,ri->r", hits[:, hits_from : hits_from + width], weights)
             hits_from += width
-            n: NDArray[np.float64] | float
+            n: FloatArray | float
             if rows is None and answers is not None:
                 n = np.einsum("ri,ri->r", answers[:, answers_from : answers_from + width], weights)
                 answers_from += width
             else:
                 n = float(rows or 0)
-            sums.append((n, right))
+            sums.append((one_way[:, 2 * place], one_way[:, 2 * place + 1], n, right))
         return sums
+
+
+def _exact_type(largest_sum: int) -> type[np.float32] | type[np.float64]:
+    """Sums of products of small integers are exact in either type, so BLAS cannot change a bit of them."""
+    return np.float32 if largest_sum < EXACT_IN_FLOAT32 else np.float64
+
+
+def _rows_and_hits(clusters: Clusters) -> NDArray[np.int64]:
+    """(participants, 2), in the clusters' own order."""
+    both = np.stack([clusters.n, clusters.hits], axis=1)
+    return np.repeat(both, clusters.multiplicity, axis=0)
+
+
+def _one_way_interval(clusters: Clusters, shares: NDArray[np.float64], settings: ScoreSettings) -> Interval:
+    if clusters.count == 1:
+        share = float(clusters.hits[0] / clusters.n[0])
+        return Interval(share, share, "one participant: nothing to resample")
+    return _percentiles(shares, settings.confidence)
 
 
 def _equal_rows(table: CellTable) -> int | None:

@@ -2,7 +2,7 @@
 
 >>> pilot = PilotEffects(share=0.75, participant_sd=0.5, item_sd=0.5)
 >>> required_participants(pilot, items=20, candidates=(5, 10, 20), n_simulations=200).participants
-5
+10
 """
 
 from collections.abc import Sequence

@@ -106,11 +106,10 @@ def score_table(table: AnswerTable, *, settings: ScoreSettings | None = None) ->
     settings = settings or ScoreSettings()
     seen = list(table.all_cells())
     tables = [cells for _, cells, _ in seen]
-    over_participants = bootstrap.over_participants([cells.by_participant for cells in tables], settings)
-    crossed = bootstrap.crossed(tables, settings)
+    resampled = bootstrap.one_way_and_crossed(tables, settings)
     return [
         _score(name, cells, n_options, {"bootstrap": one_way, "crossed": both}, settings)
-        for (name, cells, n_options), one_way, both in zip(seen, over_participants, crossed, strict=True)
+        for (name, cells, n_options), (one_way, both) in zip(seen, resampled, strict=True)
     ]
 
 

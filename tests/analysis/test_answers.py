@@ -50,6 +50,14 @@ def test_parts_and_neighbours_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatc
     assert [bootstrap.crossed([table], FEW)[0] for table in tables] == whole
 
 
+def test_both_bootstraps_at_once_equal_each_alone() -> None:
+    tables = [columns(study(12, items, person_sd=1)).cells("c") for items in (5, 9)]
+    tables.append(columns(study(7, 4)).cells("c"))
+    one_way = bootstrap.over_participants([table.by_participant for table in tables], FEW)
+    both = bootstrap.one_way_and_crossed(tables, FEW)
+    assert both == list(zip(one_way, bootstrap.crossed(tables, FEW), strict=True))
+
+
 def test_tables_too_large_for_float32_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     table = columns(study(30, 12, person_sd=1, item_sd=1)[:-40]).cells("c")
     exact = bootstrap.crossed([table], FEW)
