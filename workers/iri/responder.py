@@ -43,7 +43,11 @@ class Responder:
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """By layer the flattened responses (n, d) to images (n, 3, h, w) in [0, 1]."""
-        return self._extract((images - self._mean) / self._std)
+        return self.bare((images - self._mean) / self._std)
+
+    def bare(self, normalized: Tensor) -> dict[str, Tensor]:
+        """The same for images that are normalised already."""
+        return self._extract(normalized)
 
 
 def _explained(

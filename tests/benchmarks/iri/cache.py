@@ -19,7 +19,7 @@ def key(*facts: object) -> str:
 
 
 def descend(
-    reference: Reference, steps: int, file: Path | None, on_step: Callable[[int], None] | None = None
+    reference: Reference, steps: int, file: Path | None, on_step: Callable[[], None] | None = None
 ) -> Reference:
     """The reference after `steps` steps, gone on with from `file` where that holds a part of them."""
     if file is not None and file.exists():
@@ -32,5 +32,5 @@ def descend(
             torch.save(reference.state(), part)
             part.replace(file)
         if on_step is not None:
-            on_step(reference.steps)
+            on_step()
     return reference

@@ -1,0 +1,57 @@
+"""Times of variants taken in turn, so that whatever else the machine does falls on all of them alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from scipy.stats import binom
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A median with its 95 % interval from order statistics, and how many rounds it stands on."""
+
+    median: float
+    low: float
+    high: float
+    rounds: int
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f}-{self.high:.2f})"
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """The median of `values`, with the pair of order statistics that holds it 95 times in 100.
+
+    Fewer than six values can't do that; they give their whole range.
+    """
+    ordered, count = sorted(values), len(values)
+    outside = int(binom.ppf(0.025, count, 0.5))
+    while outside > 0 and 2 * binom.cdf(outside - 1, count, 0.5) > 0.05:
+        outside -= 1
+    low = ordered[max(0, outside - 1)]
+    high = ordered[min(count - 1, count - max(1, outside))]
+    return Estimate(statistics.median(ordered), low, high, count)
+
+
+def in_turn(
+    variants: Mapping[str, Callable[[], object]], rounds: int, on_round: Callable[[], None]
+) -> dict[str, list[float]]:
+    """Seconds of each variant in each round. A round before the first, not counted, warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for turn in range(rounds + 1):
+        for name, run in variants.items():
+            began = time.perf_counter()
+            run()
+            if turn:
+                seconds[name].append(time.perf_counter() - began)
+        on_round()
+    return seconds
+
+
+def ratios(above: Sequence[float], below: Sequence[float]) -> Estimate:
+    """Of times taken in the same rounds, the ratio of each round's pair."""
+    return estimate([one / other for one, other in zip(above, below, strict=True)])
