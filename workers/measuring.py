@@ -119,7 +119,8 @@ def _fields(quality: Quality, trace: Trace, limits: dict[str, float | None]) -> 
             "distance_moved": quality.distance_moved,
             "plateau": plateau(trace),
             "limits": limits,
-            "later": {name: one.to_json() for name, one in quality.later.items()},
+            # A list, since PostgreSQL puts the keys of an object in an order of its own.
+            "later": [{"layer": name, **one.to_json()} for name, one in quality.later.items()],
         },
     }
 

@@ -87,8 +87,8 @@ def null_note(iri: IRI) -> str:
 
 
 def later_rows(iri: IRI) -> list[LaterRow]:
-    later = iri.measures.get("later") or {}
-    return [LaterRow(layer, [values.get(name) for name in MEASURES]) for layer, values in later.items()]
+    later = iri.measures.get("later") or []
+    return [LaterRow(row["layer"], [row.get(name) for name in MEASURES]) for row in later]
 
 
 def other_facts(iri: IRI) -> list[tuple[str, str]]:

@@ -47,6 +47,11 @@ def test_a_slug_taken_since_it_was_looked_for_is_refused_too(monkeypatch: pytest
     assert "exists already" in refusal(random_seed=1)
 
 
+def test_a_network_has_the_name_it_was_given() -> None:
+    assert register(random_seed=0).name == "Net"
+    assert register(slug="nameless", name="", random_seed=0).name == "nameless"
+
+
 def test_whoever_registers_a_network_owns_it() -> None:
     ada = superuser()
     made = register(random_seed=0, created_by=ada)

@@ -31,9 +31,17 @@ MEASURES = {
     "distance_moved": 0.31,
     "plateau": 0.02,
     "limits": {"relative_error": 0.6, "cosine": 0.7, "pearson": None},
-    "later": {
-        "fc": {"relative_error": 0.42, "cosine": 0.91, "pearson": 0.9, "spearman": None, "snr_db": 7.5}
-    },
+    "later": [
+        {
+            "layer": name,
+            "relative_error": 0.42,
+            "cosine": 0.91,
+            "pearson": 0.9,
+            "spearman": None,
+            "snr_db": 7.5,
+        }
+        for name in ("layer4.1", "fc")
+    ],
 }
 
 
@@ -82,6 +90,7 @@ def test_every_measure_and_later_layer_is_there() -> None:
         "2.0%",
     ):
         assert text in page
+    assert page.index('<th scope="row">layer4.1</th>') < page.index('<th scope="row">fc</th>')
     assert '<th scope="row">fc</th><td>0.420</td><td>0.910</td><td>0.900</td><td>–</td><td>7.500</td>' in page
 
 

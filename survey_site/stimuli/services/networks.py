@@ -49,8 +49,8 @@ def register_network(
     given = [bool(weights), pretrained, random_seed is not None]
     if sum(given) != 1:
         raise NetworkRefused("give exactly one of: a weights file, pretrained weights, an RNG seed")
-    for name in ("mean", "std"):
-        check_channels(name, facts.get(name))
+    for field in ("mean", "std"):
+        check_channels(field, facts.get(field))
     if Network.objects.filter(slug=slug).exists():
         raise NetworkRefused(_taken(slug))
     network = Network(
