@@ -50,7 +50,7 @@ def test_a_traced_copy_can_be_copied_and_folded() -> None:
     net, images = conv_net(), photographs(2)
     expected = respond(expose(net, ["relu_1"]), "relu_1", images)
     assert torch.equal(respond(copy.deepcopy(expose(net, ["relu_1"])), "relu_1", images), expected)
-    folded = prepare(net, "relu_1", images, "cpu")
+    folded = prepare(net, ["relu_1"], images, "cpu")
     assert torch.allclose(respond(folded, "relu_1", images), expected, atol=1e-5)
     assert isinstance(folded.get_submodule("norm1"), torch.nn.Identity)
 

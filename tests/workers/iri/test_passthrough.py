@@ -13,7 +13,7 @@ pytestmark = pytest.mark.torch
 
 
 def slope(function: Callable[[Tensor], Tensor], value: float = -1.0) -> tuple[float, int]:
-    """The response's slope by all pixels together at a plain image of this value, and how many ReLUs passed."""
+    """The response's slope by all pixels at a plain image of this value, and how many ReLUs passed."""
     image = torch.full((1, 4, 2, 2), value, requires_grad=True)
     response = function(image * 1)
     passed = pass_gradient_through(response)
