@@ -24,11 +24,13 @@ class ResponseFile:
     """One pass over a CSV of responses, line by line, so that its size does not matter.
 
     `lines` are the file's lines as bytes (an open binary file will do): UTF-8, comma separated, a header
-    with at least the columns of REQUIRED, in any order. `n_options`, `mode`, and `presentation_id` with
-    `reference_index` are used where present: for chance, to tell real from pilot, and to refuse duplicates.
+    with at least the columns of REQUIRED, in any order. `n_options`, `mode`, `excluded_by`, and
+    `presentation_id` with `reference_index` are used where present: for chance, to tell real from pilot, to
+    leave out who was excluded, and to refuse duplicates.
 
     While `rows()` runs, `n_rows`, `n_not_main` and `n_unanswered` count what was read and what of it was
-    left out, and `modes` collects the values of `mode` among the scored rows.
+    left out, `modes` collects the values of `mode` among the scored rows, `n_excluded` counts those with a
+    rule in `excluded_by`, and `excluded` holds 1 or 0 for each row yielded.
     """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
@@ -39,15 +41,25 @@ class ResponseFile:
         self.n_rows = 0
         self.n_not_main = 0
         self.n_unanswered = 0
+        self.n_excluded = 0
+        self.excluded = bytearray()
         self.modes: set[str] = set()
 
-    def rows(self) -> Iterator[ScoredRow]:
-        """The answered rows of kind main. Raises CsvError at the first line that makes no sense."""
+    def rows(self, *, with_excluded: bool = False) -> Iterator[ScoredRow]:
+        """The answered rows of kind main that no exclusion rule leaves out; `with_excluded` yields those too.
+
+        Raises CsvError at the first line that makes no sense.
+        """
         try:
             self._read_header()
             for cells in self._reader:
                 row = self._row(cells) if cells else None
-                if row is not None:
+                if row is None:
+                    continue
+                is_excluded = self._cell(cells, "excluded_by") not in ("", "NA")
+                self.n_excluded += is_excluded
+                if with_excluded or not is_excluded:
+                    self.excluded.append(is_excluded)
                     yield row
         except csv.Error as error:
             raise CsvError(f"line {self._reader.line_num}: not valid CSV: {error}") from None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef
 
 from survey_site.analysis.columns import ExportRow
 from survey_site.analysis.exclusions import (
@@ -22,7 +22,7 @@ from survey_site.analysis.exclusions import (
 from survey_site.analysis.exports import export_rows
 from survey_site.analysis.models import Exclusion, ExclusionRule
 from survey_site.analysis.responses import ResponseRow, session_facts
-from survey_site.participation.models import Presentation, StudySession
+from survey_site.participation.models import Presentation, Response, StudySession
 from survey_site.studies.models import Study, StudyVersion, TrialKind
 
 
@@ -67,21 +67,24 @@ def rules_of(study: Study, mode: str) -> list[Rule]:
     return [*rules, Researcher(reasons=reasons)] if reasons else rules
 
 
-def decide_exclusions(study: Study, mode: str) -> Flow:
+def decide_exclusions(study: Study, mode: str, *, counted: StudyVersion | None = None) -> Flow:
     """Hold every session with a response to the study's rules, save the verdicts, and count them.
 
-    Verdicts saved before are replaced, the researcher's own kept. Sessions of all versions are decided.
+    Verdicts saved before are replaced, the researcher's own kept. Sessions of all versions are decided;
+    `counted` restricts the counts to those of one version.
     """
     rules = rules_of(study, mode)
     saved = Exclusion.objects.of_study(study, mode).exclude(rule=Researcher.name)
     if not rules and not saved.exists():
-        return Flow(assessed=_n_assessed(study, mode), by_rule={}, any_rule={}, kept=_n_assessed(study, mode))
+        assessed = len(_assessed(study, mode, counted))
+        return Flow(assessed=assessed, by_rule={}, any_rule={}, kept=assessed)
     facts = session_facts(response_rows(export_rows(study, mode)), expected=_expected(study, mode))
     verdicts = decide(facts, rules)
     with transaction.atomic():
         saved.delete()
         Exclusion.objects.bulk_create(_rows(verdicts, rules))
-    return flow([session.session for session in facts], verdicts, rules)
+    sessions = set(_assessed(study, mode, counted))
+    return flow(list(sessions), [verdict for verdict in verdicts if verdict.session in sessions], rules)
 
 
 def response_rows(rows: Iterable[ExportRow]) -> Iterator[ResponseRow]:
@@ -91,9 +94,7 @@ def response_rows(rows: Iterable[ExportRow]) -> Iterator[ResponseRow]:
 
 def excluded_participants(study: Study, mode: str, version: StudyVersion | None = None) -> set[str]:
     """Whose answers are left out; a participant has one session per study and mode."""
-    verdicts = Exclusion.objects.of_study(study, mode)
-    if version is not None:
-        verdicts = verdicts.filter(session__version=version)
+    verdicts = Exclusion.objects.of_study(study, mode, version)
     return {str(participant) for participant in verdicts.values_list("session__participant_id", flat=True)}
 
 
@@ -112,9 +113,13 @@ def _rows(verdicts: list[Verdict], rules: list[Rule]) -> list[Exclusion]:
     ]
 
 
-def _n_assessed(study: Study, mode: str) -> int:
+def _assessed(study: Study, mode: str, version: StudyVersion | None) -> list[str]:
+    """Sessions with a response."""
     sessions = StudySession.objects.filter(study=study, mode=mode)
-    return sessions.filter(presentations__responses__isnull=False).distinct().count()
+    if version is not None:
+        sessions = sessions.filter(version=version)
+    answered = sessions.filter(Exists(Response.objects.filter(presentation__session=OuterRef("pk"))))
+    return [str(session) for session in answered.order_by().values_list("pk", flat=True)]
 
 
 def _expected(study: Study, mode: str) -> dict[str, int]:

@@ -10,6 +10,9 @@ from scipy import stats
 from survey_site.analysis.answers import ScoringError
 from survey_site.analysis.cells import CellTable
 
+#: How far below zero, in its own noise, an estimated component may lie: see `components`.
+LET_BELOW_ZERO = 0.3
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -59,13 +62,16 @@ def components(table: CellTable, confidence: float = 0.95) -> Interval:
     The variance of the score is split as by analysis of variance into a residual part
     ``R = sum_cells (n e)^2 / N^2 * M / (M - P - I + 1)`` (e: residual of the additive fit participant + item
     to the cells' shares, n: rows of a cell, M: cells) and what participants and items add to it,
-    ``A_p = max(0, V_participants - R)``, ``A_i`` likewise, with the cluster variances of `twoway`. The sum
-    has ``(R + A_p + A_i)^2 / (R^2/(M - P - I + 1) + A_p^2/(P - 1) + A_i^2/(I - 1))`` degrees of freedom
-    (Satterthwaite 1946). Ends are Wilson's for the share and the number of independent answers that would
-    have this variance (Korn & Graubard 1998 do so with Clopper-Pearson), so they stay inside [0, 1].
+    ``A_p = V_participants - R``, ``A_i`` likewise, with the cluster variances of `twoway`. Cut at zero they
+    would add to the sum on average where there are no effects; so they are cut at
+    ``-.3 sqrt(2 / (P - 1)) R``, three tenths of their noise (the .3 is ours, from simulation). The sum has
+    ``(R + A_p + A_i)^2 / (R^2/(M - P - I + 1) + A_p V_participants/(P - 1) + A_i V_items/(I - 1))`` degrees
+    of freedom, after Satterthwaite 1946, with negative A left out below. Ends are Wilson's for the share and
+    the number of independent answers that would have this variance (Korn & Graubard 1998 do so with
+    Clopper-Pearson), so they stay inside [0, 1].
 
     Differs from `twoway` where that undercovers: few participants or items, shares far from one half, and
-    no effects at all, where the difference of two noisy variances comes out too small (docs/coverage.md).
+    no effects at all (docs/coverage.md).
     Falls back to `twoway` with one participant, one item or too few cells for a residual, and says so.
     """
     people, items = table.answers.shape
@@ -77,10 +83,13 @@ def components(table: CellTable, confidence: float = 0.95) -> Interval:
         reason = "one participant, one item or too few cells for components: two-way"
         return Interval(fallback.low, fallback.high, "; ".join(filter(None, [reason, fallback.note])))
     residual = additive_residual_variance(table) * cells / freedom
-    added_by_people = max(0.0, float(by_participant) - residual)
-    added_by_items = max(0.0, float(by_item) - residual)
-    variance = residual + added_by_people + added_by_items
-    spread = residual**2 / freedom + added_by_people**2 / (people - 1) + added_by_items**2 / (items - 1)
+    variance, spread = residual, residual**2 / freedom
+    for clustered, count in ((float(by_participant), people), (float(by_item), items)):
+        added = max(clustered - residual, -LET_BELOW_ZERO * sqrt(2 / (count - 1)) * residual)
+        variance += added
+        spread += max(0.0, added) * clustered / (count - 1)
+    if not spread:  # participants and items explain every answer, and do not differ
+        return _without_spread(table, confidence)
     t = float(stats.t.ppf((1 + confidence) / 2, variance**2 / spread))
     return _wilson_of(table.estimate, variance, t)
 

@@ -43,8 +43,10 @@ class ExclusionRule(models.Model):
 
 
 class ExclusionQuerySet(models.QuerySet["Exclusion"]):
-    def of_study(self, study: Study, mode: str) -> Self:
-        return self.filter(session__study=study, session__mode=mode)
+    def of_study(self, study: Study, mode: str, version: StudyVersion | None = None) -> Self:
+        """No version means all of them together."""
+        found = self.filter(session__study=study, session__mode=mode)
+        return found if version is None else found.filter(session__version=version)
 
 
 class Exclusion(models.Model):

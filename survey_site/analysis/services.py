@@ -23,6 +23,7 @@ from survey_site.analysis.exclusion_services import (
     rules_of,
 )
 from survey_site.analysis.exports import condition_facts, export_rows
+from survey_site.analysis.methods_text import methods_paragraph
 from survey_site.analysis.models import AlignmentScore, Exclusion
 from survey_site.analysis.report import ReportSettings, alignment_report, score_json
 from survey_site.analysis.score_settings import ScoreSettings
@@ -136,12 +137,12 @@ def alignment_of(
     study: Study, mode: str, *, version: StudyVersion | None = None, settings: ReportSettings | None = None
 ) -> dict[str, Any]:
     """All statistics of a study as JSON (`report.alignment_report`), with exclusions, versions and seeds."""
-    counted = decide_exclusions(study, mode)
+    counted = decide_exclusions(study, mode, counted=version)
     source = version or study
     facts = condition_facts(source)
     rows = list(response_rows(export_rows(source, mode)))
-    verdicts = Exclusion.objects.of_study(study, mode).order_by("session", "rule")
-    return {
+    verdicts = Exclusion.objects.of_study(study, mode, version).order_by("session", "rule")
+    report = {
         "study": study.slug,
         "study_version": version.number if version else None,
         "mode": mode,
@@ -161,6 +162,7 @@ def alignment_of(
             settings=settings,
         ),
     }
+    return {**report, "methods": methods_paragraph(report)}
 
 
 @cache

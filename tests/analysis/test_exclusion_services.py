@@ -169,6 +169,37 @@ def test_the_command_prints_everything(
     assert alignment("faces") == report
 
 
+def test_the_methods_paragraph_has_the_actual_numbers(
+    answered: AnsweredStudy, sessions: list[StudySession]
+) -> None:
+    set_rules(answered.study, CATCH)
+    text = alignment("faces")["methods"]
+    assert text.startswith(
+        "4 participants gave answers; those of 3 are analysed (30 scored answers in 2 cond"
+    )
+    assert "catch rate (version 1, minimum 0.75; n = 1)." in text
+    assert "10,000 replicates" in text
+    assert "RNG seed 2023" in text
+    assert "1 pair of conditions were compared" not in text
+    assert "1 pair of conditions was compared within participants" in text
+    assert "mixed model" not in text  # all answers are right: there is none
+    assert "numpy" in text
+    set_rules(answered.study, "[]")
+    everybody = alignment("faces")["methods"]
+    assert "Nobody was excluded by a rule." in everybody
+    assert "crossed random effects was fitted by Laplace's approximation to 40 answers" in everybody
+
+
+def test_a_version_counts_its_own_sessions(answered: AnsweredStudy, sessions: list[StudySession]) -> None:
+    set_rules(answered.study, CATCH)
+    answered.new_version()
+    answered.answer(n=2, share=1)
+    first, second = (alignment("faces", "--study-version", number) for number in ("1", "2"))
+    assert (first["exclusions"]["flow"]["assessed"], first["exclusions"]["flow"]["kept"]) == (4, 3)
+    assert (second["exclusions"]["flow"]["assessed"], second["exclusions"]["flow"]["kept"]) == (2, 2)
+    assert second["exclusions"]["sessions"] == []
+
+
 def test_its_scores_are_the_stored_ones(answered: AnsweredStudy) -> None:
     answered.answer(n=5)
     stored = score_study(answered.study, "real")
@@ -177,6 +208,28 @@ def test_its_scores_are_the_stored_ones(answered: AnsweredStudy) -> None:
         assert (score.condition.slug, score.estimate) == (printed["condition"], printed["score"])
         assert score.intervals == printed["intervals"]
     assert report["mixed_model"]["n"] == 50
+
+
+def test_score_csv_leaves_the_same_people_out(
+    answered: AnsweredStudy, sessions: list[StudySession], tmp_path: Path
+) -> None:
+    set_rules(answered.study, CATCH)
+    stored = score_study(answered.study, "real")
+    file = tmp_path / "responses.csv"
+    file.write_text("".join(stream_responses_csv(answered.study, mode="real")), newline="")
+    printed = io.StringIO()
+    call_command("score_csv", str(file), "--json", stdout=printed)
+    report = json.loads(printed.getvalue())
+    assert report["rows"]["excluded"] == 10
+    for score, kept, everybody in zip(
+        stored, report["conditions"], report["conditions_without_exclusions"], strict=True
+    ):
+        assert (kept["score"], kept["n"]) == (score.estimate, score.n)
+        assert (kept["twoway_low"], kept["crossed_high"]) == (
+            score.interval("twoway").low,
+            score.interval("crossed").high,
+        )
+        assert everybody["score"] == score.exclusions["without"]["score"] == 0.75
 
 
 def test_a_summary_is_printed_by_default(answered: AnsweredStudy, sessions: list[StudySession]) -> None:

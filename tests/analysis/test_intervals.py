@@ -35,14 +35,16 @@ def test_the_residual_equals_statsmodels_weighted_fit(rows_per_trial: int) -> No
 
 
 def test_a_complete_table_equals_textbook_analysis_of_variance() -> None:
-    rows = study(12, 9, person_sd=1, item_sd=1)
+    rows = study(12, 9, person_sd=1, item_sd=2, seed=3)
     y = np.array([row.is_correct for row in rows], dtype=float).reshape(12, 9)
     mean, by_person, by_item = y.mean(), y.mean(axis=1), y.mean(axis=0)
     residual = np.square(y - by_person[:, None] - by_item + mean).sum() / (11 * 8) / y.size
-    of_people = max(0, by_person.var(ddof=1) / 12 - residual)
-    of_items = max(0, by_item.var(ddof=1) / 9 - residual)
+    clustered_by_person, clustered_by_item = by_person.var(ddof=1) / 12, by_item.var(ddof=1) / 9
+    of_people, of_items = clustered_by_person - residual, clustered_by_item - residual
+    assert min(of_people, of_items) > 0
     variance = residual + of_people + of_items
-    freedom = variance**2 / (residual**2 / 88 + of_people**2 / 11 + of_items**2 / 8)
+    spread = residual**2 / 88 + of_people * clustered_by_person / 11 + of_items * clustered_by_item / 8
+    freedom = variance**2 / spread
     answers = mean * (1 - mean) / variance
     # Wilson's interval of that many answers, with z replaced by t
     t = stats.t.ppf(0.975, freedom)

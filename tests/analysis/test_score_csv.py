@@ -64,7 +64,7 @@ def test_json_has_the_promised_keys_first_and_the_figures_of_scoring(file: Path)
         for name in ("wilson", "bootstrap", "twoway", "crossed"):
             interval = score.intervals[name]
             assert (condition[f"{name}_low"], condition[f"{name}_high"]) == (interval.low, interval.high)
-    assert printed["rows"] == {"read": 62, "scored": 60, "not_main": 1, "unanswered": 1}
+    assert printed["rows"] == {"read": 62, "scored": 60, "not_main": 1, "unanswered": 1, "excluded": 0}
     assert printed["settings"] == {"confidence": 0.95, "replicates": 10_000, "rng_seed": 2023}
 
 
@@ -72,7 +72,7 @@ def test_a_table_is_printed_by_default(file: Path) -> None:
     lines = score_csv(str(file))[0].splitlines()
     assert lines[0].split() == ["condition", "score", "n", "people", "items", "twoway", "bootstrap", "wilson"]
     assert [line.split()[0] for line in lines[1:3]] == ["a", "bb"]
-    assert lines[3] == "95% intervals; 60 of 62 rows scored (1 practice or catch, 1 unanswered)."
+    assert lines[3] == "95% intervals; 60 of 62 rows scored (1 practice or catch, 1 unanswered, 0 excluded)."
 
 
 def test_a_process_without_a_database_reads_standard_input(file: Path) -> None:

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
+import numpy as np
 from django.core.management.base import BaseCommand, CommandError
 
+from survey_site.analysis.answers import AnswerTable
 from survey_site.analysis.csv_rows import REQUIRED, CsvError, ResponseFile
-from survey_site.analysis.scoring import ConditionScore, ScoreSettings, score_conditions
+from survey_site.analysis.scoring import ConditionScore, ScoreSettings, score_table
 
 
 class Command(BaseCommand):
@@ -30,14 +32,20 @@ class Command(BaseCommand):
         try:
             with opened(options["file"]) as file:
                 responses = ResponseFile(file)
-                scores = score_conditions(responses.rows(), settings=settings)
+                table = AnswerTable.from_rows(responses.rows(with_excluded=True))
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}") from None
         except CsvError as error:
             raise CommandError(f"{options['file']}: {error}") from None
+        kept = np.frombuffer(responses.excluded, dtype=np.uint8) == 0
+        scores = score_table(table.where(kept), settings=settings)
         self.warn(responses, scores)
         if options["json"]:
-            self.stdout.write(json.dumps(as_json(scores, responses, settings), indent=2))
+            printed = as_json(scores, responses, settings)
+            if responses.n_excluded:
+                without = score_table(table, settings=settings)
+                printed["conditions_without_exclusions"] = [condition_as_json(score) for score in without]
+            self.stdout.write(json.dumps(printed, indent=2))
         else:
             self.stdout.write(as_table(scores, responses, settings))
 
@@ -83,6 +91,8 @@ def condition_as_json(score: ConditionScore) -> dict[str, Any]:
         "twoway_high": twoway.high,
         "crossed_low": score.intervals["crossed"].low,
         "crossed_high": score.intervals["crossed"].high,
+        "components_low": score.intervals["components"].low,
+        "components_high": score.intervals["components"].high,
         "notes": {name: interval.note for name, interval in score.intervals.items() if interval.note},
     }
 
@@ -93,6 +103,7 @@ def counts(responses: ResponseFile, scores: list[ConditionScore]) -> dict[str, i
         "scored": sum(score.n for score in scores),
         "not_main": responses.n_not_main,
         "unanswered": responses.n_unanswered,
+        "excluded": responses.n_excluded,
     }
 
 
@@ -109,6 +120,7 @@ def as_table(scores: list[ConditionScore], responses: ResponseFile, settings: Sc
     read = counts(responses, scores)
     lines.append(
         f"{settings.confidence:.0%} intervals; {read['scored']} of {read['read']} rows scored "
-        f"({read['not_main']} practice or catch, {read['unanswered']} unanswered)."
+        f"({read['not_main']} practice or catch, {read['unanswered']} unanswered, "
+        f"{read['excluded']} excluded)."
     )
     return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,95 @@
+"""A paragraph for a paper's methods section, with the numbers, versions and seeds of one report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def methods_paragraph(report: Mapping[str, Any]) -> str:
+    """Plain text from a report of `services.alignment_of`; sentences about what was not done are left out."""
+    sentences = [
+        _participants(report),
+        _exclusions(report["exclusions"]),
+        _scores(report),
+        _comparisons(report),
+        _mixed_model(report["mixed_model"]),
+        _software(report),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _participants(report: Mapping[str, Any]) -> str:
+    rows, counted = report["rows"], report["exclusions"]["flow"]
+    kind = "pilot participants" if report["mode"] == "pilot" else "participants"
+    return (
+        f"{counted['assessed']} {kind} gave answers; those of {counted['kept']} are analysed "
+        f"({_count(rows['scored'], 'scored answer')} in {_count(len(report['scores']), 'condition')}, "
+        f"{rows['unanswered']} main trials without an answer left out)."
+    )
+
+
+def _exclusions(exclusions: Mapping[str, Any]) -> str:
+    if not exclusions["rules"]:
+        return "Nobody was excluded by a rule."
+    rules = [_rule(rule, exclusions["flow"]["by_rule"]) for rule in exclusions["rules"]]
+    return f"Sessions were left out by these rules, in this order: {_joined(rules)}."
+
+
+def _rule(rule: Mapping[str, Any], counts: Mapping[str, int]) -> str:
+    settings = {key: value for key, value in rule.items() if key not in ("rule", "version", "reasons")}
+    said = ", ".join(f"{key} {value:g}" for key, value in sorted(settings.items()))
+    name = rule["rule"].replace("_", " ")
+    return f"{name} (version {rule['version']}{', ' + said if said else ''}; n = {counts[rule['rule']]})"
+
+
+def _scores(report: Mapping[str, Any]) -> str:
+    settings = report["settings"]
+    return (
+        "The human-alignment score of a condition is the share of answers that chose the target. "
+        f"Its {settings['confidence']:.0%} interval is from the two-way cluster variance over participants "
+        "and items (Cameron, Gelbach & Miller, 2011) with a t distribution on the smaller number of clusters "
+        f"less one; bootstrap intervals use {settings['replicates']:,} replicates over participants, and "
+        f"over participants and items at once (Owen, 2007), from RNG seed {settings['rng_seed']}. "
+        "Noise ceilings are the shares of answers that agree with the most frequent answer of the other "
+        "participants (lower) and of all (upper)."
+    )
+
+
+def _comparisons(report: Mapping[str, Any]) -> str:
+    compared = report["comparisons"]
+    if not compared:
+        return ""
+    exact = sum(difference["test"]["exact"] for difference in compared)
+    how = "exact" if exact == len(compared) else f"{report['settings']['replicates']:,} random assignments"
+    verb = "was" if len(compared) == 1 else "were"
+    return (
+        f"{_count(len(compared), 'pair')} of conditions {verb} compared within participants by sign-flip "
+        f"permutation tests ({how}), adjusted by Holm's method; equivalence was tested by two one-sided "
+        f"t tests with a margin of {report['settings']['margin']:g}."
+    )
+
+
+def _mixed_model(fit: Mapping[str, Any]) -> str:
+    if "undefined" in fit:
+        return ""
+    return (
+        "A logistic mixed model with conditions as fixed and participants and items as crossed random "
+        f"effects was fitted by Laplace's approximation to {fit['n']:,} answers of {fit['n_participants']} "
+        f"participants to {fit['n_items']} items (standard deviations {fit['participant_sd']:.2f} and "
+        f"{fit['item_sd']:.2f} on the logit scale)."
+    )
+
+
+def _software(report: Mapping[str, Any]) -> str:
+    versions = report["versions"]
+    others = _joined([f"{name} {versions[name]}" for name in sorted(versions) if name != "code"])
+    number = report["study_version"]
+    of = f"version {number} of the study" if number else "all versions of the study"
+    return f"Computed by IRISurvey {versions['code']} with {others} on {of} “{report['study']}”."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
