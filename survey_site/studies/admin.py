@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import action, display
 
 from survey_site.access.services import make_owner
@@ -29,9 +29,9 @@ STATUS_COLOURS = {
 }
 
 
-class ConditionInline(TabularInline):
+class ConditionInline(StackedInline):
     model = Condition
-    fields = ["slug", "layer", "recipe", "image_set", "iri_seed", "shows", "include_failed"]
+    fields = [("slug", "layer"), ("recipe", "image_set"), ("shows", "iri_seed"), "include_failed"]
     extra = 0
     show_change_link = False
     autocomplete_fields = ["layer"]
@@ -84,6 +84,12 @@ class StudyAdmin(ModelAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Study | None = None) -> Any:
         return {} if obj else self.prepopulated_fields
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        """One button fewer, so that those of the status fit beside the others."""
+        return super().render_change_form(
+            request, {**context, "show_save_and_add_another": False}, *args, **kwargs
+        )
 
     def save_model(self, request: HttpRequest, obj: Study, form: Any, change: bool) -> None:
         if not change:
@@ -145,8 +151,9 @@ class StudyAdmin(ModelAdmin):
             return "after saving with conditions"
         counts = services.planned_counts(study)
         return (
-            f"{counts['main']} main trials in {study.conditions.count()} conditions, {counts['catch']} catch "
-            f"trials; one participant sees {counts['per_participant'] + counts['catch']}"
+            f"{_counted(counts['main'], 'main trial')} in {_counted(study.conditions.count(), 'condition')}, "
+            f"{_counted(counts['catch'], 'catch trial')}; "
+            f"one participant sees {counts['per_participant'] + counts['catch']}"
         )
 
     @display(description="Missing before it can open")
@@ -198,3 +205,7 @@ class StudyAdmin(ModelAdmin):
     def close_now(self, request: HttpRequest, study: Study) -> None:
         services.close_study(study=study, by=request.user)
         messages.success(request, "Closed: no new sessions; those under way may finish.")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

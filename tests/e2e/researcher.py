@@ -114,21 +114,21 @@ class Researcher:
     def add_condition(
         self, slug: str, *, layer: str, recipe: str, image_set: str, include_failed: bool = False
     ) -> None:
-        """Fill a new row of the study's conditions, column by column."""
+        """Fill a new form among the study's conditions, field by field."""
+        number = int(self.page.locator("#id_conditions-TOTAL_FORMS").input_value())
         self.page.get_by_role("link", name="Add another Condition").click()
-        row = self.page.get_by_role("row").filter(has=self.page.get_by_role("textbox")).last
-        cells = row.get_by_role("cell")
-        cells.nth(0).get_by_role("textbox").fill(slug)
-        cells.nth(1).get_by_role("combobox").click()
+        field = f"id_conditions-{number}"
+        self.page.locator(f"#{field}-slug").fill(slug)
+        self.page.locator(f"#select2-{field}-layer-container").click()
         self.page.get_by_role("searchbox").last.fill(layer)
         self.page.get_by_role("option", name=layer).click()
-        cells.nth(2).get_by_role("combobox").select_option(recipe)
-        cells.nth(3).get_by_role("combobox").select_option(image_set)
-        cells.nth(6).get_by_role("checkbox").set_checked(include_failed)
+        self.page.locator(f"#{field}-recipe").select_option(recipe)
+        self.page.locator(f"#{field}-image_set").select_option(image_set)
+        self.page.locator(f"#{field}-include_failed").set_checked(include_failed)
 
     def remove_condition(self, slug: str) -> None:
-        row = self.page.get_by_role("row").filter(has=self.page.locator(f'input[value="{slug}"]'))
-        row.get_by_text("delete", exact=True).click()
+        form = self.page.locator(".form-group").filter(has=self.page.locator(f'input[value="{slug}"]'))
+        form.get_by_text("delete", exact=True).click()
         expect(self.page.get_by_text("This item will be deleted.").filter(visible=True)).to_be_visible()
 
     def results(self) -> list[dict[str, str]]:
