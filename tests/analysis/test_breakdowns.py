@@ -1,6 +1,9 @@
+import doctest
+
 import numpy as np
 import pytest
 
+from survey_site.analysis import normalised as normalised_module
 from survey_site.analysis.answers import AnswerTable, ScoredRow, ScoringError
 from survey_site.analysis.breakdowns import by_factor, by_item, by_participant, by_target_class
 from survey_site.analysis.normalised import normalised
@@ -10,6 +13,10 @@ from tests.analysis.test_scoring import study
 FEW = ScoreSettings(replicates=200)
 ROWS = study(4, 3, condition="b") + study(4, 3, condition="a", seed=1)
 TABLE = AnswerTable.from_rows(ROWS)
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    assert doctest.testmod(normalised_module).failed == 0
 
 
 def test_by_participant_and_by_item_count_every_answer() -> None:

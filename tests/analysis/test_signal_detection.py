@@ -1,3 +1,5 @@
+import doctest
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -12,6 +14,10 @@ def places(first_right: int, first_wrong: int, second_right: int, second_wrong: 
     answer = [0] * (first_right + first_wrong) + [1] * (second_right + second_wrong)
     chosen = [0] * first_right + [1] * first_wrong + [1] * second_right + [0] * second_wrong
     return np.array(chosen), np.array(answer)
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    assert doctest.testmod(signal_detection).failed == 0
 
 
 def test_by_hand() -> None:

@@ -25,6 +25,7 @@ from scipy import stats
 from survey_site.analysis import bootstrap
 from survey_site.analysis.answers import AnswerTable
 from survey_site.analysis.intervals import Interval
+from survey_site.analysis.mixed_logit import fit_mixed_logit
 from survey_site.analysis.score_settings import ScoreSettings
 from survey_site.analysis.scoring import score_table
 
@@ -107,6 +108,19 @@ def by_pandas(answers: NDArray[np.bool_], replicates: int) -> Interval:
     return Interval(float(low), float(high))
 
 
+def mixed_model_answers() -> AnswerTable:
+    """100,000 answers: 1,000 participants answer 100 items of 20 conditions."""
+    rng = np.random.default_rng(0)
+    participant, item = np.indices((1000, 100)).reshape(2, -1)
+    logit = 0.5 + 0.7 * rng.normal(size=1000)[participant] + 0.5 * rng.normal(size=100)[item]
+    return AnswerTable.from_columns(
+        condition=item % CONDITIONS,
+        participant=participant,
+        item=item,
+        is_correct=rng.random(len(item)) < 1 / (1 + np.exp(-logit)),
+    )
+
+
 def measure() -> dict[str, Any]:
     columns = responses()
     gathering, table = timed(lambda: AnswerTable.from_columns(**columns))
@@ -121,6 +135,7 @@ def measure() -> dict[str, Any]:
     cpu = time.process_time() - cpu
     # ru_maxrss counts kilobytes on Linux; taken before the slow ways are tried.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    mixed_model, _ = timed(lambda: fit_mixed_logit(mixed_model_answers()))
     answers = columns["is_correct"].reshape(PARTICIPANTS, ITEMS)[:, ::CONDITIONS]
     return {
         "responses": len(table),
@@ -133,6 +148,7 @@ def measure() -> dict[str, Any]:
             "bootstrap_over_both": crossed,
             "all_scores_from_columns": everything,
             "all_scores_from_columns_cpu": cpu,
+            "mixed_model_of_100000": mixed_model,
         },
         "peak_mb": peak,
         **slow_ways(answers, one_way / CONDITIONS, intervals[0]),
