@@ -18,12 +18,12 @@ def key(*facts: object) -> str:
     return hashlib.sha256("\n".join(map(str, facts)).encode()).hexdigest()[:16]
 
 
-def descend(
-    reference: Reference, steps: int, file: Path | None, on_step: Callable[[], None] | None = None
-) -> Reference:
+def descend(reference: Reference, steps: int, file: Path | None, on_step: Callable[[], None]) -> Reference:
     """The reference after `steps` steps, gone on with from `file` where that holds a part of them."""
     if file is not None and file.exists():
         reference.resume(torch.load(file, weights_only=True))
+    for _ in range(reference.steps):
+        on_step()
     while reference.steps < steps:
         reference.step()
         if file is not None and (reference.steps % SAVE_EVERY == 0 or reference.steps == steps):
@@ -31,6 +31,5 @@ def descend(
             part = file.with_suffix(".part")
             torch.save(reference.state(), part)
             part.replace(file)
-        if on_step is not None:
-            on_step()
+        on_step()
     return reference

@@ -56,7 +56,9 @@ def _step_cost(
     network: BuiltNetwork, stage: str, layer: str, setting: StepSetting, on_round: Callable[[], None]
 ) -> StepCost:
     # One step warms up; the last look at the iterates is left out, as the reference never takes it.
-    recipe = preset("reg_free_paper", image_size=setting.size, steps=setting.rounds + 2)
+    recipe = preset(
+        "reg_free_paper", image_size=setting.size, steps=setting.rounds + 2, relu_passthrough=False
+    )
     targets = photographs(setting.batch, setting.size)
     starts = torch.stack([make_start(recipe.start, setting.size, seed) for seed in range(setting.batch)])
     reference = Reference(network, layer, targets, starts)

@@ -103,7 +103,8 @@ def _match(
     targets = photographs(setting.photographs, setting.size)
     starts = torch.stack([make_start(recipe.start, setting.size, seed) for seed in range(len(targets))])
     reference = Reference(network, layer, targets, starts)
-    cache.descend(reference, setting.reference_steps, _file(network, layer, setting, recipe, folder), on_step)
+    file = _file(network, layer, setting, recipe, folder)
+    cache.descend(reference, setting.reference_steps, file, on_step)
     wanted = decoded_errors(network, layer, reference.best, targets)
     timed = _timed(network, layer, recipe, targets, starts, wanted, setting)
     whole = timed.reference_step * setting.reference_steps

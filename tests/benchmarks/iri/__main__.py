@@ -1,0 +1,104 @@
+"""How fast the search for IRIs is, and how near it comes: the tables of docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tests.benchmarks.iri import batching, per_step, report, settings, time_to_match
+from tests.benchmarks.iri.subjects import STAGES, TRAINED
+from workers.iri.provenance import provenance
+
+PARTS = ("steps", "match", "settings", "batching")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the parts asked for, show their tables, and write everything to the file."""
+    given = _parser().parse_args(arguments)
+    console = Console()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    ) as progress:
+        results: dict[str, Any] = {"machine": provenance("cpu"), "quick": given.quick}
+        for part in given.parts:
+            rows, table = _RUNS[part](given, progress)
+            results[part] = [asdict(row) for row in rows]
+            progress.console.print(table)
+            given.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.iri", description=__doc__)
+    parser.add_argument("--json", type=Path, required=True, help="file for the results")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: minutes instead of hours")
+    parser.add_argument("--parts", type=_parts, default=PARTS, help=f"some of {','.join(PARTS)}")
+    parser.add_argument(
+        "--cache", type=Path, help="folder of the reference's long descents, to go on with and to use again"
+    )
+    return parser
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    parts = tuple(text.split(","))
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown part {unknown[0]!r}; allowed: {', '.join(PARTS)}")
+    return parts
+
+
+def _advance(progress: Progress, name: str, total: int) -> Callable[[], None]:
+    task = progress.add_task(name, total=total)
+    return lambda: progress.advance(task)
+
+
+def _steps(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
+    setting = per_step.QUICK if given.quick else per_step.StepSetting()
+    advance = _advance(progress, "a step", len(STAGES) * (setting.rounds + 1))
+    rows = per_step.step_costs(setting, advance)
+    return rows, report.step_table(rows)
+
+
+def _match(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
+    setting = time_to_match.QUICK if given.quick else time_to_match.MatchSetting()
+    subjects = TRAINED[:1] if given.quick else TRAINED
+    total = len(subjects) * len(STAGES) * setting.reference_steps
+    advance = _advance(progress, "time to the reference's error", total)
+    rows = time_to_match.matches(subjects, setting, given.cache, advance)
+    return rows, report.match_table(rows)
+
+
+def _settings(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
+    setting = settings.QUICK if given.quick else settings.FloorSetting()
+    names = setting.names or tuple(settings.settings(setting.size, setting.steps))
+    rows = settings.floors(setting, _advance(progress, "settings", len(STAGES) * len(names)))
+    return rows, report.floor_table(rows)
+
+
+def _batching(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
+    setting = batching.QUICK if given.quick else batching.BatchingSetting()
+    rows = batching.batchings(setting, _advance(progress, "other batches", len(STAGES)))
+    return rows, report.batching_table(rows)
+
+
+_RUNS: dict[str, Callable[[argparse.Namespace, Progress], tuple[Sequence[Any], Table]]] = {
+    "steps": _steps,
+    "match": _match,
+    "settings": _settings,
+    "batching": _batching,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The benchmark's results as tables for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from tests.benchmarks.iri.batching import Batching
+from tests.benchmarks.iri.per_step import StepCost
+from tests.benchmarks.iri.settings import Floor
+from tests.benchmarks.iri.time_to_match import Match
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def step_table(rows: Sequence[StepCost]) -> Table:
+    table = _table(
+        "A step, ResNet-18, same algorithm: median of rounds taken in turn (95 % interval)",
+        "stage", "layer", "reference / library", "library / bare − 1", "ms a step", "largest difference",
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            row.stage,
+            row.layer,
+            str(row.speedup),
+            str(row.overhead),
+            f"{1000 * row.library_seconds.median:.1f}",
+            f"{row.largest_difference:.1e}",
+        )
+    return table
+
+
+def match_table(rows: Sequence[Match]) -> Table:
+    table = _table(
+        "Time to the reference's error, on the decoded PNG: times less",
+        "network", "stage", "reached", "median image",
+        "all images", "= per step", "× fewer steps", "× dropping",
+    )  # fmt: skip
+    for row in rows:
+        reached = sum(image.is_reached for image in row.images)
+        table.add_row(
+            row.network,
+            row.stage,
+            f"{reached} of {len(row.images)}",
+            f"{row.median_speedup:.1f}",
+            f"{row.speedup:.1f}",
+            f"{row.per_step:.2f}",
+            f"{row.fewer_steps:.2f}",
+            f"{row.dropping:.2f}",
+        )
+    return table
+
+
+def floor_table(rows: Sequence[Floor]) -> Table:
+    stages = list(dict.fromkeys(row.stage for row in rows))
+    table = _table("Lowest relative error, median (largest) of the photographs", "setting", *stages)
+    for name in dict.fromkeys(row.setting for row in rows):
+        cells = {row.stage: row for row in rows if row.setting == name}
+        table.add_row(
+            name, *(f"{cells[stage].median:.3f} ({max(cells[stage].errors):.3f})" for stage in stages)
+        )
+    return table
+
+
+def batching_table(rows: Sequence[Batching]) -> Table:
+    table = _table(
+        "One by one against all at once",
+        "stage", "same PNG bytes", "values that differ", "mean change", "change of error", "repeated: same",
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            row.stage,
+            f"{row.same_bytes} of {row.images}",
+            f"{100 * row.pixels:.1f} %",
+            f"{row.mean_change:.2f} of 255",
+            f"{row.error_change:.4f}",
+            "yes" if row.repeated else "no",
+        )
+    return table
