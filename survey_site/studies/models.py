@@ -160,10 +160,11 @@ class Condition(models.Model):
         before = Condition.objects.get(pk=self.pk)
         changed = [name for name in self.FROZEN if getattr(before, name) != getattr(self, name)]
         if changed:
-            raise ValidationError(
+            message = (
                 f"condition {before.slug} is part of an opened study, so its {', '.join(changed)} cannot "
                 "change; add another condition"
             )
+            raise ValidationError(dict.fromkeys(changed, message))
 
     @property
     def chance(self) -> float:

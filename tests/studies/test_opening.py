@@ -279,10 +279,11 @@ def test_a_condition_that_people_saw_keeps_its_meaning() -> None:
     condition.iri_seed, condition.layer = 7, condition.layer.network.layers.get(name="fc")
     with pytest.raises(ValidationError) as refused:
         condition.full_clean()
-    assert refused.value.messages == [
+    message = (
         "condition net-pool-reg_free is part of an opened study, so its layer, iri_seed cannot change; "
         "add another condition"
-    ]
+    )
+    assert refused.value.message_dict == {"layer": [message], "iri_seed": [message]}
     fresh = Condition(study=study, slug="new", layer=condition.layer, recipe=condition.recipe,
                       image_set=condition.image_set)  # fmt: skip
     fresh.full_clean()
