@@ -204,7 +204,6 @@ UNFOLD = {
     ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
-    "INDEX_TITLE": "Overview",
     "DASHBOARD_CALLBACK": "survey_site.console.dashboard.dashboard_context",
     "SIDEBAR": {"show_search": True, "navigation": "survey_site.console.navigation.sidebar"},
 }
