@@ -9,6 +9,7 @@ from torch import Tensor
 
 from workers.iri.extractor import Extractor
 from workers.iri.folding import prepare
+from workers.iri.graph import expose
 from workers.iri.layer_errors import LayerError
 from workers.iri.networks import BuiltNetwork
 
@@ -37,13 +38,13 @@ class Responder:
         except (RuntimeError, AssertionError, ValueError) as error:
             raise _explained(network, layers, size, error) from error
         self._extract = Extractor(module, layers)
-        self._mean, self._std = (
-            torch.tensor(values, device=device).view(3, 1, 1) for values in (network.mean, network.std)
-        )
+        mean, std = (torch.tensor(one, device=device).view(3, 1, 1) for one in (network.mean, network.std))
+        # (x - mean) / std in one pass over the image, and one back.
+        self._shift, self._scale = -mean / std, 1 / std
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """By layer the flattened responses (n, d) to images (n, 3, h, w) in [0, 1]."""
-        return self.bare((images - self._mean) / self._std)
+        return self.bare(torch.addcmul(self._shift, images, self._scale))
 
     def bare(self, normalized: Tensor) -> dict[str, Tensor]:
         """The same for images that are normalised already."""
@@ -58,8 +59,9 @@ def _explained(
     allowed = [str(one) for one in tried if _takes(network, layers, one)]
     if not allowed:
         return error
+    said = str(error).partition("\n")[0] or type(error).__name__
     return SizeRefused(
-        f"the network can't take images of {size} × {size} pixels ({str(error).splitlines()[0]});"
+        f"the network can't take images of {size} × {size} pixels ({said});"
         f" of the sizes tried it takes {', '.join(allowed)}"
     )
 
@@ -67,7 +69,7 @@ def _explained(
 @torch.no_grad()
 def _takes(network: BuiltNetwork, layers: Sequence[str], size: int) -> bool:
     try:
-        Extractor(network.module, layers)(network.normalize(torch.zeros(1, 3, size, size)))
+        Extractor(expose(network.module, layers), layers)(network.normalize(torch.zeros(1, 3, size, size)))
     except (RuntimeError, AssertionError, ValueError):
         return False
     return True

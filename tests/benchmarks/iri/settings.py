@@ -48,6 +48,8 @@ def settings(size: int, steps: int) -> Mapping[str, Recipe]:
     return {
         "the paper's": replace(base, optimizer=Optimizer("normalized_gradient", 1.0, "constant")),
         **{f"Adam {rate:g}": recipe for rate, recipe in adam.items()},
+        "Adam 0.05, 1.5 times the steps": replace(adam[0.05], steps=3 * steps // 2),
+        "Adam 0.05, twice the steps": replace(adam[0.05], steps=2 * steps),
         "Adam 0.1, twice the steps": replace(adam[0.1], steps=2 * steps),
         "Adam 0.1, four times the steps": replace(adam[0.1], steps=4 * steps),
         "Adam 0.1, rate constant": replace(base, optimizer=Optimizer("adam", 0.1, "constant")),

@@ -79,14 +79,16 @@ def matches(
     folder: Path | None,
     on_step: Callable[[], None],
     recipe: Recipe | None = None,
+    stages: Sequence[str] = STAGES,
 ) -> list[Match]:
     """One row a network and stage, of the recipe (the shipped default where None)."""
     chosen = replace(recipe or preset("reg_free"), image_size=setting.size)
     rows = []
     for subject in subjects:
         network = subject.build()
-        for stage, layer in zip(STAGES, subject.layers, strict=True):
-            rows.append(_match(subject.name, network, stage, layer, chosen, setting, folder, on_step))
+        layers = dict(zip(STAGES, subject.layers, strict=True))
+        for stage in stages:
+            rows.append(_match(subject.name, network, stage, layers[stage], chosen, setting, folder, on_step))
     return rows
 
 
@@ -157,7 +159,8 @@ def _timed(
     beside = Reference(network, layer, targets, starts)
     began = time.perf_counter()
     works = [
-        Work(target, seed, replace(recipe, finish_below=wanted[seed])) for seed, target in enumerate(targets)
+        Work(target, seed, replace(recipe, finish_below=min(1.0, wanted[seed])))
+        for seed, target in enumerate(targets)
     ]
     search = Search(network, layer, works, batch_size=len(targets))
     spent = time.perf_counter() - began

@@ -1,0 +1,105 @@
+"""The benchmark itself, tiny: that it compares what is the same, never how long it took."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.benchmarks.iri import cache, per_step, time_to_match
+from tests.benchmarks.iri.__main__ import main
+from tests.benchmarks.iri.reference import Reference
+from tests.benchmarks.iri.subjects import RESNET18, STAGES, TRAINED, photographs
+from tests.benchmarks.iri.timing import estimate, in_turn, ratios
+from workers.iri.inversion import invert
+from workers.iri.recipe import preset
+from workers.iri.start_images import make_start
+
+pytestmark = pytest.mark.torch
+SIZE, STEPS = 32, 12
+
+
+def nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize("layer", RESNET18.layers)
+def test_the_papers_preset_has_the_references_iterates(layer: str) -> None:
+    network, targets = RESNET18.build(), photographs(2, SIZE)
+    recipe = preset("reg_free_paper", image_size=SIZE, steps=STEPS, relu_passthrough=False)
+    found = invert(network, layer, targets, recipe, [0, 1])
+    starts = torch.stack([make_start(recipe.start, SIZE, seed) for seed in (0, 1)])
+    assert torch.equal(starts, found.start_images)
+    reference = Reference(network, layer, targets, starts)
+    for _ in range(STEPS + 1):  # the library looks at its last iterate as well
+        reference.step()
+    assert found.relative_errors == pytest.approx(reference.errors, rel=1e-3)
+    assert torch.allclose(found.images, reference.best, atol=2e-3)
+
+
+def test_a_step_is_compared_with_the_reference_and_with_bare_passes() -> None:
+    rows = per_step.step_costs(per_step.QUICK, nothing)
+    assert [row.stage for row in rows] == list(STAGES)
+    for row in rows:
+        assert row.largest_difference <= per_step.TOLERANCE
+        assert 0 < row.speedup.low <= row.speedup.median <= row.speedup.high
+        assert row.overhead.rounds == per_step.QUICK.rounds
+
+
+def test_the_time_to_match_is_taken_on_decoded_images_and_its_factors_multiply(tmp_path: Path) -> None:
+    setting = time_to_match.QUICK
+    (row,) = time_to_match.matches(TRAINED[:1], setting, tmp_path, nothing, stages=STAGES[:1])
+    assert [image.is_reached for image in row.images] == [True, True]
+    assert all(image.library_error <= image.reference_error * 1.0001 for image in row.images)
+    assert row.speedup == pytest.approx(row.per_step * row.fewer_steps * row.dropping)
+    (file,) = tmp_path.glob("*.pt")
+    assert torch.load(file, weights_only=True)["steps"] == setting.reference_steps
+
+
+def test_a_reference_goes_on_from_its_file(tmp_path: Path) -> None:
+    network, targets = RESNET18.build(), photographs(1, SIZE)
+    start = make_start(preset("reg_free").start, SIZE, 0)[None]
+
+    def begin() -> Reference:
+        return Reference(network, "layer1", targets, start)
+
+    file = tmp_path / "one.pt"
+    cache.descend(begin(), 3, file, nothing)
+    counted: list[int] = []
+    resumed = cache.descend(begin(), 7, file, lambda: counted.append(1))
+    whole = cache.descend(begin(), 7, None, nothing)
+    assert len(counted) == 7
+    assert resumed.errors == whole.errors
+    assert torch.equal(resumed.images, whole.images)
+
+
+def test_an_interval_of_a_median_is_made_of_order_statistics() -> None:
+    values = [float(value) for value in range(1, 16)]
+    # n = 15: the 4th and the 12th hold the median 96.5 times in 100, the 5th and the 11th only 88.
+    assert (estimate(values).low, estimate(values).median, estimate(values).high) == (4, 8, 12)
+    assert (estimate([2.0, 1.0, 4.0]).low, estimate([2.0, 1.0, 4.0]).high) == (1, 4)
+
+
+def test_variants_take_turns_and_the_first_round_is_not_counted() -> None:
+    order: list[str] = []
+    seconds = in_turn({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2, nothing)
+    assert order == ["a", "b"] * 3
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 2, "b": 2}
+    assert ratios([2.0, 6.0, 4.0], [1.0, 2.0, 2.0]).median == 2
+
+
+def test_the_command_writes_its_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "results.json"
+    main(["--quick", "--parts", "batching", "--json", str(file)])
+    results = json.loads(file.read_text())
+    assert results["machine"]["torch"] == torch.__version__
+    assert [row["repeated"] for row in results["batching"]] == [True] * 3
+    assert "One by one against all at once" in capsys.readouterr().out
+
+
+def test_an_unknown_part_is_named_with_those_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--parts", "steps,speed", "--json", "x"])
+    assert "unknown part 'speed'; allowed: steps, match, settings, batching" in capsys.readouterr().err
