@@ -54,5 +54,5 @@ DEFAULT_TEXTS = {
         "You compared pictures made by a computer with the pictures that they were made from. To the "
         "computer's network both are the same. Your answers tell us whether they are the same to people, too."
     ),
-    "refused": "That is all right. Nothing was stored about you. You may close this page.",
+    "refused": "That is all right. We keep only that somebody declined, no answers. You may close this page.",
 }
