@@ -1,8 +1,8 @@
 """A private copy of a network, made fast for thousands of passes up to some layers.
 
 Parameters are frozen, batch norm is folded into the convolution before it, a convolution's own padding module
-into its padding, memory is channels-last.
-Folding is kept only where the copy gives the same response as the original.
+into its padding, memory is channels-last; on the CPU the stem is rewritten (see stems).
+All this is kept only where the copy gives the same response as the original.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from workers.iri.extractor import Extractor
 from workers.iri.graph import expose
+from workers.iri.stems import rewrite_stems
 
 # Largest relative difference between the folded and the original response that rounding explains.
 _TOLERANCE = 1e-4
@@ -31,7 +32,10 @@ def prepare(module: nn.Module, layers: Sequence[str], probe: Tensor, device: str
     """
     plain = expose(copy.deepcopy(module).eval(), layers).requires_grad_(False).to(device)
     expected = _responses(plain, layers, probe.to(device))
-    folded = _channels_last(_folded(plain, layers, probe.to(device)))
+    folded = _folded(plain, layers, probe.to(device))
+    if torch.device(device).type == "cpu":
+        rewrite_stems(folded)
+    folded = _channels_last(folded)
     found = _responses(folded, layers, probe.to(device))
     if all(_agree(found[layer], expected[layer]) for layer in layers):
         return folded
