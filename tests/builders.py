@@ -12,9 +12,19 @@ from django.test import Client
 from PIL import Image
 
 from survey_site.stimuli import services
-from survey_site.stimuli.models import IRI, ImageSet, IRIJob, Layer, Network, NetworkState, Recipe, Worker
+from survey_site.stimuli.models import (
+    IRI,
+    ImageSet,
+    IRIJob,
+    Layer,
+    Network,
+    NetworkState,
+    Recipe,
+    StoredImage,
+    Worker,
+)
 from survey_site.studies.models import Study, StudyVersion
-from survey_site.studies.services import open_study, study_from_jobs
+from survey_site.studies.services import icon_image, open_study, study_from_jobs
 from workers.iri.recipe import preset
 
 SIZE = 32
@@ -146,6 +156,11 @@ def opened_study(*slugs: str, n: int = 4, slug: str = "faces", **settings: Any) 
     open_study(study=study)
     study.refresh_from_db()
     return study
+
+
+def icon_image_of(label: str) -> StoredImage:
+    """The picture that stands for a label: another for another label."""
+    return icon_image(encoded(picture(sum(label.encode()), width=64, height=64)))
 
 
 def version_of(study: Study) -> StudyVersion:

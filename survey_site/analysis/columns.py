@@ -51,20 +51,23 @@ class TrialFacts(NamedTuple):
     network: str
     layer: str
     recipe: str
-    iri_id: str
-    target_id: str
-    target_label: str
-    start_image: str
     options: tuple[str, ...]
 
 
 class ReferenceFacts(NamedTuple):
-    """`place` is its index in the trial, `answer` the option that answers it, `image` a sha256 or empty."""
+    """`place` is its index in the trial, `answer` the option that answers it, `image` a sha256 or empty.
+
+    What tells of an IRI is empty where the reference asks about none.
+    """
 
     id: str
     place: int
     answer: int
     image: str
+    iri_id: str = ""
+    target_id: str = ""
+    target_label: str = ""
+    start_image: str = ""
 
 
 class ResponseFields(NamedTuple):
@@ -181,10 +184,12 @@ RESPONSE_COLUMNS: tuple[Column[ExportRow], ...] = (
     Column("network", "text", "Slug of the network.", lambda r: r.trial.network),
     Column("layer", "text", "Name of the layer, as the library spells it.", lambda r: r.trial.layer),
     Column("recipe", "text", "Name of the recipe that made the IRI.", lambda r: r.trial.recipe),
-    Column("iri_id", "text", "The IRI that the trial is about.", lambda r: r.trial.iri_id),
-    Column("target_id", "text", "The target image that the IRI matches.", lambda r: r.trial.target_id),
-    Column("target_label", "text", "Label of the target in its image set.", lambda r: r.trial.target_label),
-    Column("start_image", "text", "sha256 of the IRI's start image.", lambda r: r.trial.start_image),
+    Column("iri_id", "text", "The IRI that the reference is about.", lambda r: r.reference.iri_id),
+    Column("target_id", "text", "The target image that the IRI matches.", lambda r: r.reference.target_id),
+    Column(
+        "target_label", "text", "Label of the target in its image set.", lambda r: r.reference.target_label
+    ),
+    Column("start_image", "text", "sha256 of the IRI's start image.", lambda r: r.reference.start_image),
     Column("block", "integer", "Block of the session, counted from 0.", lambda r: r.fields.block),
     Column(
         "trial_id", "text", "The trial of the study version: the item of the score.", lambda r: r.trial.id

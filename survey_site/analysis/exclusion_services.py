@@ -123,10 +123,8 @@ def _assessed(study: Study, mode: str, version: StudyVersion | None) -> list[str
 
 
 def _expected(study: Study, mode: str) -> dict[str, int]:
-    """Main presentations per session; one asked again after an interruption counts once."""
-    shown = Presentation.objects.filter(
-        session__study=study, session__mode=mode, trial__kind=TrialKind.MAIN, attempt=1
-    )
+    """Main presentations per session; one asked again after an interruption is one presentation."""
+    shown = Presentation.objects.filter(session__study=study, session__mode=mode, trial__kind=TrialKind.MAIN)
     counts = shown.order_by().values_list("session_id").annotate(n=Count("pk"))
     return {str(session): n for session, n in counts}
 
@@ -151,6 +149,6 @@ def _response_row(row: ExportRow) -> ResponseRow:
         rt=fields.rt,
         confidence=fields.confidence,
         focus_lost=fields.focus_lost,
-        target_label=row.trial.target_label,
+        target_label=row.reference.target_label,
         excluded_by=row.excluded_by,
     )

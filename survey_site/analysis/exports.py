@@ -131,39 +131,40 @@ def _trial_facts(source: Study | StudyVersion) -> dict[UUID, TrialFacts]:
     rows = TrialOption.objects.filter(trial__in=_trials(source)).order_by("trial", "index")
     for trial, option in rows.values_list("trial_id", "id"):
         options.setdefault(trial, []).append(str(option))
-    trials = _trials(source).select_related(
-        "condition__layer__network",
-        "condition__recipe",
-        "iri__layer__network",
-        "iri__recipe",
-        "iri__target",
-        "iri__start_image",
-    )
+    trials = _trials(source).select_related("condition__layer__network", "condition__recipe")
     return {trial.pk: _facts(trial, tuple(options[trial.pk])) for trial in trials}
 
 
 def _facts(trial: Trial, options: tuple[str, ...]) -> TrialFacts:
-    iri, made_by = trial.iri, trial.condition or trial.iri
+    condition = trial.condition
     return TrialFacts(
         id=str(trial.pk),
         format=trial.format,
         kind=trial.kind,
-        condition=trial.condition.slug if trial.condition else "",
-        network=made_by.layer.network.slug if made_by else "",
-        layer=made_by.layer.name if made_by else "",
-        recipe=made_by.recipe.name if made_by else "",
-        iri_id=str(iri.pk) if iri else "",
-        target_id=str(iri.target_id) if iri else "",
-        target_label=iri.target.label if iri else "",
-        start_image=iri.start_image.sha256 if iri and iri.start_image else "",
+        condition=condition.slug if condition else "",
+        network=condition.layer.network.slug if condition else "",
+        layer=condition.layer.name if condition else "",
+        recipe=condition.recipe.name if condition else "",
         options=options,
     )
 
 
 def _reference_facts(source: Study | StudyVersion) -> dict[UUID, ReferenceFacts]:
     references = TrialReference.objects.filter(trial__in=_trials(source))
-    rows = references.values_list("id", "index", "answer__index", "image__sha256")
-    return {key: ReferenceFacts(str(key), index, answer, image or "") for key, index, answer, image in rows}
+    rows = references.values_list(
+        "id",
+        "index",
+        "answer__index",
+        "image__sha256",
+        "iri_id",
+        "iri__target_id",
+        "iri__target__label",
+        "iri__start_image__sha256",
+    )
+    return {
+        key: ReferenceFacts(str(key), index, answer, *(str(fact or "") for fact in about))
+        for key, index, answer, *about in rows
+    }
 
 
 def _excluded_by(source: Study | StudyVersion, mode: str) -> dict[UUID, str]:

@@ -87,6 +87,7 @@ class ResponsePayload(serializers.Serializer):
     frames_dropped = count()
     focus_lost = count()
     trial_index = count()
+    attempt = Whole(min_value=1, max_value=1000, default=1)
     trial_type = serializers.CharField(max_length=60, required=False, allow_blank=True)
     timed_out = Truth(default=False)
     confidence = Whole(min_value=1, max_value=6, required=False, allow_null=True)
@@ -202,11 +203,16 @@ class MySession(APIView):
         )
 
 
+CODES = {
+    SessionState.FINISHED: "completion_code",
+    SessionState.REFUSED: "refusal_code",
+    SessionState.SCREENED_OUT: "screened_out_code",
+}
+
+
 def _code(session: StudySession) -> str | None:
-    """The code that goes with the state: one for completion, one for refusal."""
-    name = {SessionState.FINISHED: "completion_code", SessionState.REFUSED: "refusal_code"}.get(
-        SessionState(session.state)
-    )
+    """The code that goes with the state."""
+    name = CODES.get(SessionState(session.state))
     return (session.version.settings[name] or None) if name else None
 
 
@@ -233,6 +239,7 @@ class Log(APIView):
             {
                 "acknowledged": taken.acknowledged,
                 "next_seq": taken.next_seq,
+                "state": taken.state,
                 "feedback": taken.feedback,
             }
         )

@@ -38,8 +38,8 @@ class Bot:
         self.token = self._call("POST", "/api/sessions/", start)["token"]
         consent = {"agreed": True, "consent_version": info["consent_version"]}
         self._call("POST", "/api/sessions/me/consent/", consent)
-        presentations = self._call("GET", "/api/sessions/me/manifest/")["presentations"]
-        entries = self._entries(presentations)
+        manifest = self._call("GET", "/api/sessions/me/manifest/")
+        entries = self._entries(_asked(manifest["presentations"]), manifest["settings"]["confidence_levels"])
         for first in range(0, len(entries), ENTRIES_PER_CALL):
             self._call(
                 "POST", "/api/sessions/me/log/", {"entries": entries[first : first + ENTRIES_PER_CALL]}
@@ -49,38 +49,29 @@ class Bot:
             raise BotError(f"the server misses {done['missing_seqs']} and {done['unanswered']}")
         return len(entries)
 
-    def _entries(self, presentations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _entries(
+        self, presentations: list[dict[str, Any]], confidence_levels: int | None
+    ) -> list[dict[str, Any]]:
         elapsed, entries = 0.0, []
         keys = answer_keys([shown["id"] for shown in presentations])
         for seq, shown in enumerate(presentations, start=1):
             key = keys[shown["id"]]
-            rng = random.Random(f"{self.rng_seed}:{key.trial}")  # noqa: S311 - simulated, not secret
+            rng = random.Random(f"{self.rng_seed}:{key.name}")  # noqa: S311 - simulated, not secret
             rt = round(rng.uniform(FASTEST_MS, SLOWEST_MS), 1)
             elapsed += rt
-            entries.append(
-                {
-                    "seq": seq,
-                    "kind": "response",
-                    "payload": {
-                        "presentation": shown["id"],
-                        "answers": [
-                            {"reference": index, "option": self._choice(rng, position, len(shown["options"]))}
-                            for index, position in sorted(key.positions.items())
-                        ],
-                        "rt": round(rt),
-                        "rt_raw_ms": rt,
-                        "time_elapsed": round(elapsed),
-                        "trial_type": "bot",
-                        "trial_index": shown["position"],
-                    },
-                }
-            )
+            p_target = 1.0 if shown["feedback"] else self.p_target  # everybody passes the practice
+            payload = {
+                "presentation": shown["id"],
+                "answers": _answers(rng, key.positions, len(shown["options"]), p_target),
+                "rt": round(rt),
+                "rt_raw_ms": rt,
+                "time_elapsed": round(elapsed),
+                "trial_type": "bot",
+                "trial_index": shown["position"],
+                "confidence": rng.randint(1, confidence_levels) if confidence_levels else None,
+            }
+            entries.append({"seq": seq, "kind": "response", "payload": payload})
         return entries
-
-    def _choice(self, rng: random.Random, answer: int, n_options: int) -> int:
-        if rng.random() < self.p_target:
-            return answer
-        return rng.choice([position for position in range(n_options) if position != answer])
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"Authorization": f"Session {self.token}"} if self.token else {}
@@ -94,11 +85,28 @@ class Bot:
         return answer
 
 
+def _asked(presentations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What somebody is asked who passes the first round of practice."""
+    practice = [shown["block"] for shown in presentations if shown["feedback"]]
+    return [shown for shown in presentations if not shown["feedback"] or shown["block"] == min(practice)]
+
+
+def _answers(
+    rng: random.Random, answers: dict[int, int], n_options: int, p_target: float
+) -> list[dict[str, int]]:
+    """All right with probability `p_target`, else all wrong: every reference's option moved by the same."""
+    moved = 0 if rng.random() < p_target else rng.randrange(1, n_options)
+    return [
+        {"reference": index, "option": (position + moved) % n_options}
+        for index, position in sorted(answers.items())
+    ]
+
+
 @dataclass(frozen=True)
 class AnswerKey:
-    """The number of a presentation's trial, and by reference index the shown position of its answer."""
+    """`name` is the trial's number, marked for a repeat; by reference index the shown place of its answer."""
 
-    trial: int
+    name: str
     positions: dict[int, int]
 
 
@@ -110,7 +118,7 @@ def answer_keys(presentation_ids: list[str]) -> dict[str, AnswerKey]:
 
 def _key(presentation: Presentation) -> AnswerKey:
     return AnswerKey(
-        trial=presentation.trial.number,
+        name=f"{presentation.trial.number}{':again' if presentation.repeat_of_id else ''}",
         positions={
             reference.index: presentation.option_order.index(reference.answer.index)
             for reference in presentation.trial.references.all()

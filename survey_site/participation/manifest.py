@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.urls import reverse
 
 from survey_site.participation.models import Presentation, StudySession
 from survey_site.participation.services.logging import next_seq
+from survey_site.participation.services.practice import verdicts
 from survey_site.participation.tokens import image_mac
 from survey_site.studies.models import TrialKind
+
+# Settings of the version that the page needs to know.
+TOLD = (
+    "fixation_ms", "time_limit_ms", "image_frames", "reference_ms", "mask_ms", "confidence_levels",
+    "image_scaling",
+)  # fmt: skip
 
 
 def session_manifest(session: StudySession) -> dict[str, Any]:
@@ -21,19 +28,16 @@ def session_manifest(session: StudySession) -> dict[str, Any]:
         .prefetch_related("trial__references", "trial__options")
         .order_by("position")
     )
+    judged = verdicts(session) if settings["n_practice"] else {}
     return {
         "session_id": str(session.pk),
         "state": session.state,
         "study_version": session.version.number,
         "next_seq": next_seq(session),
         "image_px": settings["image_px"],
-        "settings": {
-            "fixation_ms": settings["fixation_ms"],
-            "time_limit_ms": settings["time_limit_ms"],
-            "image_ms": None,
-        },
+        "settings": {**{name: settings[name] for name in TOLD}, "pass_mark": settings["practice_pass"]},
         "presentations": [
-            _presentation(shown, before)
+            {**_presentation(shown, before), "correct": judged.get(str(shown.pk), (0, None))[1]}
             for shown, before in zip(presentations, [None, *presentations], strict=False)
         ],
     }
@@ -44,6 +48,7 @@ def _presentation(shown: Any, before: Presentation | None) -> dict[str, Any]:
     return {
         "id": str(shown.pk),
         "position": shown.position,
+        "block": shown.block,
         "format": shown.trial.format,
         "attempt": shown.attempt,
         "references": [
@@ -62,9 +67,14 @@ def _presentation(shown: Any, before: Presentation | None) -> dict[str, Any]:
             for position, index in enumerate(shown.option_order)
         ],
         "answered": shown.answered,
-        "break_before": before is not None and before.block != shown.block,
+        "break_before": _is_main(before) and before.block != shown.block,
         "feedback": shown.trial.kind == TrialKind.PRACTICE,
     }
+
+
+def _is_main(before: Presentation | None) -> TypeGuard[Presentation]:
+    """A break comes between blocks of the study proper, not after practice."""
+    return before is not None and before.trial.kind != TrialKind.PRACTICE
 
 
 def image_address(presentation: Presentation, place: str) -> str:

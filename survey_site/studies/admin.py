@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -15,10 +16,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from survey_site.access.services import make_owner
+from survey_site.stimuli.services import ImageRefused
 from survey_site.studies import services
-from survey_site.studies.models import Condition, Study, StudyStatus, StudyText
+from survey_site.studies.models import Condition, LabelIcon, Study, StudyStatus, StudyText
 from survey_site.studies.texts import DEFAULT_TEXTS
 
 STATUS_COLOURS = {
@@ -31,10 +34,51 @@ STATUS_COLOURS = {
 
 class ConditionInline(StackedInline):
     model = Condition
-    fields = [("slug", "layer"), ("recipe", "image_set"), ("shows", "iri_seed"), "include_failed"]
+    fields = [
+        ("slug", "layer"),
+        ("recipe", "image_set"),
+        ("shows", "iri_seed"),
+        ("format", "n_options"),
+        ("foil_rule", "include_failed"),
+    ]
     extra = 0
     show_change_link = False
     autocomplete_fields = ["layer"]
+
+
+class IconForm(forms.ModelForm):
+    file = forms.FileField(
+        required=False,
+        label="Picture",
+        widget=UnfoldAdminFileFieldWidget,
+        help_text="At most 128 px are kept.",
+    )
+
+    class Meta:
+        model = LabelIcon
+        fields = ["label"]
+
+    def clean_file(self) -> bytes | None:
+        upload = self.cleaned_data["file"]
+        if upload is None and self.instance.pk is None:
+            raise forms.ValidationError("choose a picture for this label")
+        if upload is None:
+            return None
+        try:
+            self.instance.image = services.icon_image(upload.read())
+        except ImageRefused as refusal:
+            raise forms.ValidationError(f"{upload.name}: {refusal}") from None
+        return None
+
+
+class IconInline(StackedInline):
+    """Pictures for the labels of classification."""
+
+    model = LabelIcon
+    form = IconForm
+    fields = [("label", "file")]
+    extra = 0
+    tab = True
 
 
 class TextInline(StackedInline):
@@ -55,7 +99,7 @@ class StudyAdmin(ModelAdmin):
     list_filter = ["status"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
-    inlines = [ConditionInline, TextInline]
+    inlines = [ConditionInline, TextInline, IconInline]
     actions_submit_line = ["open_now", "pause_now", "close_now"]
     readonly_fields = ["status_text", "links", "trial_counts", "missing"]
     fieldsets = [
@@ -65,13 +109,30 @@ class StudyAdmin(ModelAdmin):
             {
                 "fields": [
                     ("trials_per_participant", "n_catch"),
+                    ("n_practice", "practice_pass", "practice_rounds"),
+                    ("n_repeats", "repeat_distance"),
                     ("break_every", "rng_seed"),
-                    ("fixation_ms", "time_limit_ms"),
                 ]
             },
         ),
-        ("Page", {"fields": [("minutes", "contact"), ("mobile_policy", "keyboard_shortcuts")]}),
-        ("Completion", {"fields": [("completion_code", "refusal_code"), "completion_url"]}),
+        (
+            "Trials",
+            {
+                "fields": [
+                    ("fixation_ms", "time_limit_ms"),
+                    ("image_frames", "confidence_levels"),
+                    ("reference_ms", "mask_ms"),
+                ]
+            },
+        ),
+        (
+            "Page",
+            {"fields": [("minutes", "contact"), ("mobile_policy", "keyboard_shortcuts"), "image_scaling"]},
+        ),
+        (
+            "Completion",
+            {"fields": [("completion_code", "refusal_code"), ("screened_out_code", "completion_url")]},
+        ),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Study]:
@@ -150,11 +211,17 @@ class StudyAdmin(ModelAdmin):
         if study.pk is None:
             return "after saving with conditions"
         counts = services.planned_counts(study)
-        return (
+        seen = counts["per_participant"] + counts["catch"] + counts["repeats"]
+        sentences = [
             f"{_counted(counts['main'], 'main trial')} in {_counted(study.conditions.count(), 'condition')}, "
-            f"{_counted(counts['catch'], 'catch trial')}; "
-            f"one participant sees {counts['per_participant'] + counts['catch']}"
-        )
+            f"{_counted(counts['catch'], 'catch trial')}",
+            f"one participant sees {seen}",
+        ]
+        if counts["practice"]:
+            sentences.append(f"{_counted(counts['practice'], 'practice trial')} before")
+        if counts["left_over"]:
+            sentences.append(f"{_counted(counts['left_over'], 'IRI')} left over, too few for another group")
+        return "; ".join(sentences)
 
     @display(description="Missing before it can open")
     def missing(self, study: Study) -> SafeString | str:

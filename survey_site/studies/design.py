@@ -4,111 +4,66 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from survey_site.studies.formats import FORMATS, known_trials, main_trials, n_places
+from survey_site.studies.planned import ConditionPlan, DesignError, PlannedPresentation, PlannedTrial
 
-class DesignError(ValueError):
-    """A plan that cannot be made; the message names what was asked for and what is allowed."""
+KINDS = ("main", "catch", "practice")
 
 
 @dataclass(frozen=True)
-class Item:
-    """One question's images by sha256: what is shown as reference, the target and the start image.
+class SessionPlan:
+    """What a study asks of one session.
 
-    `key` identifies the item within its condition and `iri` the IRI's id, if one is shown.
+    trials_per_participant: main trials that one person sees, 0 for all. n_repeats: how many of them come
+    again, at least `repeat_distance` presentations later. break_every: trials between breaks, 0 for none.
+    practice_pass: right answers that a round of practice needs, 0 for none; practice_rounds: how often it
+    may be tried then.
     """
 
-    key: str
-    reference: str
-    target: str
-    start: str
-    iri: str | None = None
+    trials_per_participant: int = 0
+    n_repeats: int = 0
+    repeat_distance: int = 5
+    break_every: int = 0
+    practice_pass: int = 0
+    practice_rounds: int = 1
 
 
-@dataclass(frozen=True)
-class ConditionPlan:
-    """A condition and its items."""
+def plan_trials(
+    conditions: Sequence[ConditionPlan], *, n_catch: int, n_practice: int = 0, seed: int
+) -> tuple[PlannedTrial, ...]:
+    """Every trial of a study version: the main trials, then `n_catch` catch and `n_practice` practice trials.
 
-    slug: str
-    format: str
-    items: tuple[Item, ...]
-
-
-@dataclass(frozen=True)
-class PlannedOption:
-    image: str | None
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class PlannedReference:
-    """`answer` is the index of the option that answers it."""
-
-    image: str | None
-    answer: int
-
-
-@dataclass(frozen=True)
-class PlannedTrial:
-    format: str
-    kind: str
-    condition: str | None
-    references: tuple[PlannedReference, ...]
-    options: tuple[PlannedOption, ...]
-    iri: str | None = None
-
-
-@dataclass(frozen=True)
-class PlannedPresentation:
-    """`trial` is the trial's number in the plan, `option_order` option indices in the order shown."""
-
-    trial: int
-    block: int
-    option_order: tuple[int, ...]
-
-
-def plan_trials(conditions: Sequence[ConditionPlan], *, n_catch: int, seed: int) -> tuple[PlannedTrial, ...]:
-    """Every trial of a study version: one main trial per item, then `n_catch` catch trials.
-
-    A catch trial asks about a target itself: whoever looks at it finds its twin among the options. The plan
+    A catch or practice trial asks about a target itself: whoever looks at it knows the answer. The plan
     follows from keys and images alone, in whatever order the items come and whatever their ids are.
     """
-    items = [item for condition in conditions for item in condition.items]
-    if not items:
+    main = [trial for condition in conditions for trial in main_trials(condition, seed=seed)]
+    if not main:
         raise DesignError("a study needs at least one condition with at least one finished IRI")
-    main = [
-        _two_afc(item, kind="main", condition=condition.slug, reference=item.reference)
-        for condition in conditions
-        for item in sorted(condition.items, key=_content)
-    ]
-    rng = random.Random(f"catch:{seed}")  # noqa: S311 - a design, not a secret
-    distinct = sorted({(item.target, item.start): item for item in items}.items())
-    rng.shuffle(distinct)  # nobody sees one twice before all were shown
-    chosen = [distinct[number % len(distinct)][1] for number in range(n_catch)]
-    catch = [_two_afc(item, kind="catch", condition=None, reference=item.target) for item in chosen]
-    return (*main, *catch)
+    known = _different(trial for condition in conditions for trial in known_trials(condition, seed=seed))
+    random.Random(f"catch:{seed}").shuffle(known)  # noqa: S311 - a design, not a secret
+    kinds = ["catch"] * n_catch + ["practice"] * n_practice
+    # Nobody sees one twice before all were shown.
+    asked = [replace(known[number % len(known)], kind=kind) for number, kind in enumerate(kinds)]
+    return (*main, *asked)
 
 
-def _content(item: Item) -> tuple[str, str, str, str]:
-    return item.key, item.target, item.reference, item.start
+def _different(trials: Iterable[PlannedTrial]) -> list[PlannedTrial]:
+    """Each question once, whatever condition it came from."""
+    return sorted({replace(trial, condition=None) for trial in trials}, key=repr)
 
 
-def _two_afc(item: Item, *, kind: str, condition: str | None, reference: str) -> PlannedTrial:
-    return PlannedTrial(
-        format="two_afc",
-        kind=kind,
-        condition=condition,
-        references=(PlannedReference(image=reference, answer=0),),
-        options=(PlannedOption(image=item.target), PlannedOption(image=item.start)),
-        iri=item.iri if kind == "main" else None,
-    )
+def main_places(trials: Sequence[PlannedTrial]) -> int:
+    """Over how many places in turn the answers of the main trials go."""
+    return math.lcm(*(n_places(trial.format, len(trial.options)) for trial in trials if trial.kind == "main"))
 
 
-def n_slots(n_main: int, per_participant: int) -> int:
-    """How many sessions it takes until every trial was shown equally often with its answer on each side."""
+def n_slots(n_main: int, per_participant: int, places: int = 2) -> int:
+    """How many sessions it takes until every trial was shown equally often with its answer at each place."""
     shown = _shown(n_main, per_participant)
-    return 2 * math.lcm(n_main, shown) // shown
+    return places * math.lcm(n_main, shown) // shown
 
 
 def _shown(n_main: int, per_participant: int) -> int:
@@ -117,48 +72,126 @@ def _shown(n_main: int, per_participant: int) -> int:
     return min(per_participant or n_main, n_main)
 
 
+def check_repeats(n_main: int, plan: SessionPlan) -> None:
+    """Raises DesignError if so many repeats do not fit into a session at that distance."""
+    shown = _shown(n_main, plan.trials_per_participant)
+    if plan.n_repeats > max(0, shown - plan.repeat_distance + 1):
+        raise DesignError(
+            f"{plan.n_repeats} repeats at a distance of {plan.repeat_distance} do not fit into {shown} main "
+            f"trials; at most {max(0, shown - plan.repeat_distance + 1)} do"
+        )
+
+
 def plan_session(
-    trials: Sequence[PlannedTrial],
-    *,
-    slot: int,
-    per_participant: int,
-    break_every: int,
-    seed: int,
-    order_seed: int,
+    trials: Sequence[PlannedTrial], plan: SessionPlan, *, slot: int, seed: int, order_seed: int
 ) -> tuple[PlannedPresentation, ...]:
     """One session's presentations in order.
 
     Slot s shows the s-th run of a fixed shuffle of the main trials, so that over `n_slots` slots each
-    trial is shown equally often; the answer's side alternates within a session and, for each trial, from
-    one round of the shuffle to the next. Catch trials are spread over the session, never first. The order
-    is shuffled by `order_seed`.
+    trial is shown equally often; the answer's place goes round within a session and, for each trial, from
+    one round of the shuffle to the next. Repeats and catch trials come in between, catch trials never first;
+    practice trials come before all, once for every round allowed. The order is shuffled by `order_seed`.
     """
-    main = [number for number, trial in enumerate(trials) if trial.kind == "main"]
-    catch = [number for number, trial in enumerate(trials) if trial.kind == "catch"]
-    shown = _shown(len(main), per_participant)
-    random.Random(f"plan:{seed}").shuffle(main)  # noqa: S311 - a design, not a secret
-    order = random.Random(f"order:{order_seed}")  # noqa: S311 - a design, not a secret
-    chosen = []
-    for place in range(slot * shown, (slot + 1) * shown):
-        turn, index = divmod(place, len(main))
-        number = main[index]
-        chosen.append((number, _option_order(trials[number], turn + index, order)))
-    order.shuffle(chosen)
+    numbers = {kind: [n for n, trial in enumerate(trials) if trial.kind == kind] for kind in KINDS}
+    sides = _Sides(trials, order_seed)
+    main = [
+        _Showing(number, sides.order(number, turn))
+        for number, turn in _turns(numbers["main"], slot, plan.trials_per_participant, seed)
+    ]
+    sides.lot.shuffle(main)
+    shown = _with_repeats(main, plan, sides)
+    n_before, catch = len(shown), numbers["catch"]
     for count, number in enumerate(catch):
-        place = round((count + 1) * len(chosen) / (len(catch) + 1)) + count
-        chosen.insert(max(place, 1), (number, _option_order(trials[number], slot + count, order)))
+        place = round((count + 1) * n_before / (len(catch) + 1)) + count
+        shown.insert(max(place, 1), _Showing(number, sides.order(number, slot + count)))
+    practice = [
+        [
+            _Showing(number, sides.order(number, slot + round_ + count))
+            for count, number in enumerate(numbers["practice"])
+        ]
+        for round_ in range(plan.practice_rounds if plan.practice_pass else 1)
+        if numbers["practice"]
+    ]
+    return _placed([*practice, *_blocks(shown, plan.break_every)])
+
+
+@dataclass(eq=False)
+class _Showing:
+    """A presentation before its place is known."""
+
+    trial: int
+    options: tuple[int, ...]
+    repeat_of: _Showing | None = None
+
+
+class _Sides:
+    """Orders of options: the first answer takes the places in turn, the other options by lot."""
+
+    def __init__(self, trials: Sequence[PlannedTrial], order_seed: int) -> None:
+        self.trials = trials
+        self.lot = random.Random(f"order:{order_seed}")  # noqa: S311 - a design, not a secret
+        labels = sorted({option.label for trial in trials for option in trial.options})
+        random.Random(f"labels:{order_seed}").shuffle(labels)  # noqa: S311 - a design, not a secret
+        self.label_places = {label: place for place, label in enumerate(labels)}
+
+    def order(self, number: int, turn: int) -> tuple[int, ...]:
+        trial = self.trials[number]
+        indices = range(len(trial.options))
+        if FORMATS[trial.format].has_fixed_order:
+            return tuple(sorted(indices, key=lambda index: self.label_places[trial.options[index].label]))
+        answer = trial.references[0].answer
+        others = [index for index in indices if index != answer]
+        self.lot.shuffle(others)
+        others.insert(turn % len(trial.options), answer)
+        return tuple(others)
+
+    def swapped(self, showing: _Showing) -> tuple[int, ...]:
+        """Every option elsewhere: two change sides, more go round by one."""
+        if FORMATS[self.trials[showing.trial].format].has_fixed_order:
+            return showing.options
+        return (*showing.options[1:], showing.options[0])
+
+
+def _turns(main: Sequence[int], slot: int, per_participant: int, seed: int) -> list[tuple[int, int]]:
+    """The slot's main trials and the turn that each of them takes."""
+    shown = _shown(len(main), per_participant)
+    shuffled = list(main)
+    random.Random(f"plan:{seed}").shuffle(shuffled)  # noqa: S311 - a design, not a secret
+    places = [divmod(place, len(main)) for place in range(slot * shown, (slot + 1) * shown)]
+    return [(shuffled[index], turn + index) for turn, index in places]
+
+
+def _with_repeats(main: list[_Showing], plan: SessionPlan, sides: _Sides) -> list[_Showing]:
+    """Some of the main trials once more, by lot, each at least the distance after its first showing."""
+    n_possible = max(0, len(main) - plan.repeat_distance + 1)
+    chosen = sides.lot.sample(range(n_possible), min(plan.n_repeats, n_possible))
+    repeats: dict[int, list[_Showing]] = {}
+    for place in chosen:
+        # Before the showing that stands there now; what is put in elsewhere only adds to the distance.
+        before = sides.lot.randint(place + plan.repeat_distance, len(main))
+        again = _Showing(main[place].trial, sides.swapped(main[place]), repeat_of=main[place])
+        repeats.setdefault(before, []).append(again)
+    return [
+        showing
+        for place, first in enumerate([*main, None])
+        for showing in (*repeats.get(place, []), *([first] if first else []))
+    ]
+
+
+def _blocks(shown: list[_Showing], break_every: int) -> list[list[_Showing]]:
+    size = break_every or len(shown)
+    return [shown[first : first + size] for first in range(0, len(shown), size)]
+
+
+def _placed(blocks: Sequence[Sequence[_Showing]]) -> tuple[PlannedPresentation, ...]:
+    places = {showing: place for place, showing in enumerate(one for block in blocks for one in block)}
     return tuple(
         PlannedPresentation(
-            trial=number, block=position // break_every if break_every else 0, option_order=options
+            trial=showing.trial,
+            block=number,
+            option_order=showing.options,
+            repeat_of=places[showing.repeat_of] if showing.repeat_of else None,
         )
-        for position, (number, options) in enumerate(chosen)
+        for number, block in enumerate(blocks)
+        for showing in block
     )
-
-
-def _option_order(trial: PlannedTrial, turn: int, order: random.Random) -> tuple[int, ...]:
-    """Option indices as shown: the first reference's answer takes the places in turn, the others by lot."""
-    answer = trial.references[0].answer
-    others = [index for index in range(len(trial.options)) if index != answer]
-    order.shuffle(others)
-    others.insert(turn % len(trial.options), answer)
-    return tuple(others)

@@ -28,6 +28,16 @@ class MobilePolicy(models.TextChoices):
     BLOCK = "block", "Block"
 
 
+class ImageScaling(models.TextChoices):
+    SMOOTH = "smooth", "Smooth: as large as there is room"
+    WHOLE = "whole", "Whole: every image pixel covers a whole number of device pixels, where that fits"
+
+
+class ConfidenceLevels(models.IntegerChoices):
+    THREE = 3, "3 levels"
+    SIX = 6, "6 levels"
+
+
 class TrialFormat(models.TextChoices):
     TWO_AFC = "two_afc", "Two-alternative forced choice"
     MATCHING = "matching", "Matching"
@@ -54,16 +64,53 @@ class Study(models.Model):
     n_catch = models.PositiveIntegerField(
         "catch trials", default=2, help_text="Trials with a known answer: the reference is the target itself."
     )
+    n_practice = models.PositiveIntegerField(
+        "practice trials", default=0, help_text="Trials with feedback before the others; they are not scored."
+    )
+    practice_pass = models.PositiveIntegerField(
+        default=0, help_text="Right answers needed in a round of practice to go on; 0: none."
+    )
+    practice_rounds = models.PositiveIntegerField(
+        default=2,
+        validators=[MinValueValidator(1), MaxValueValidator(10)],
+        help_text="Rounds of practice before somebody who does not pass is screened out.",
+    )
+    n_repeats = models.PositiveIntegerField(
+        "repeats", default=0, help_text="Main trials that come a second time, with sides swapped."
+    )
+    repeat_distance = models.PositiveIntegerField(
+        default=5,
+        validators=[MinValueValidator(1)],
+        help_text="Least distance between both showings, in trials.",
+    )
     break_every = models.PositiveIntegerField(default=40, help_text="Trials between breaks; 0: no breaks.")
     time_limit_ms = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
     fixation_ms = models.PositiveIntegerField(default=300)
+    image_frames = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Display frames for which images are shown; empty: until the answer."
+    )
+    reference_ms = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="The reference is shown first, alone, for so long; empty: together with the options.",
+    )
+    mask_ms = models.PositiveIntegerField(
+        default=200, help_text="Noise after a reference that was shown first; 0: none."
+    )
+    confidence_levels = models.PositiveIntegerField(
+        "confidence", choices=ConfidenceLevels, null=True, blank=True, help_text="Asked after every choice."
+    )
     rng_seed = models.BigIntegerField(default=0, help_text="Order and sides follow from it.")
     # The page
     mobile_policy = models.CharField(max_length=10, choices=MobilePolicy, default=MobilePolicy.ALLOW)
     keyboard_shortcuts = models.BooleanField(default=True)
+    image_scaling = models.CharField(max_length=10, choices=ImageScaling, default=ImageScaling.SMOOTH)
     # What participants take back to their recruiter
     completion_code = models.CharField(max_length=40, blank=True, help_text="Empty: made when it opens.")
     refusal_code = models.CharField(max_length=40, blank=True)
+    screened_out_code = models.CharField(
+        max_length=40, blank=True, help_text="For those who do not pass the practice."
+    )
     completion_url = models.URLField(blank=True, help_text="Where the page leads at the end, if anywhere.")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL
@@ -77,6 +124,7 @@ class Study(models.Model):
         verbose_name_plural = "studies"
         constraints = [
             models.CheckConstraint(condition=Q(status__in=StudyStatus.values), name="study_status_is_known"),
+            models.CheckConstraint(condition=Q(repeat_distance__gte=1), name="a_repeat_is_another_trial"),
         ]
 
     def __str__(self) -> str:
@@ -110,6 +158,21 @@ class StudyText(models.Model):
         return f"{self.study} ({self.language})"
 
 
+class LabelIcon(models.Model):
+    """The picture that stands for a label in classification."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="icons")
+    label = models.CharField(max_length=120)
+    image = models.ForeignKey(StoredImage, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["label"]
+        constraints = [models.UniqueConstraint(fields=["study", "label"], name="one_icon_per_label")]
+
+    def __str__(self) -> str:
+        return self.label
+
+
 class Shows(models.TextChoices):
     IRI = "iri", "The IRI"
     TARGET = "target", "The target as a control (score 1 by construction)"
@@ -118,6 +181,7 @@ class Shows(models.TextChoices):
 
 class FoilRule(models.TextChoices):
     START = "start", "The start image"
+    NATURAL = "natural", "A natural image: another target of the condition"
 
 
 class ConditionQuerySet(models.QuerySet["Condition"]):
@@ -142,7 +206,9 @@ class Condition(models.Model):
         default=2, validators=[MinValueValidator(2), MaxValueValidator(16)]
     )
 
-    FROZEN = ("slug", "shows", "layer", "recipe", "image_set", "iri_seed", "format", "n_options")
+    FROZEN = (
+        "slug", "shows", "layer", "recipe", "image_set", "iri_seed", "format", "foil_rule", "n_options",
+    )  # fmt: skip
 
     objects = ConditionQuerySet.as_manager()
 
@@ -231,7 +297,6 @@ class Trial(FrozenModel):
     condition = models.ForeignKey(Condition, null=True, on_delete=models.PROTECT, related_name="trials")
     format = models.CharField(max_length=20, choices=TrialFormat)
     kind = models.CharField(max_length=10, choices=TrialKind)
-    iri = models.ForeignKey(IRI, null=True, on_delete=models.PROTECT, related_name="trials")
 
     class Meta:
         ordering = ["version", "number"]
@@ -277,6 +342,7 @@ class TrialReference(FrozenModel):
     index = models.PositiveIntegerField()
     image = models.ForeignKey(StoredImage, null=True, on_delete=models.PROTECT, related_name="+")
     answer = models.ForeignKey(TrialOption, on_delete=models.PROTECT, related_name="+")
+    iri = models.ForeignKey(IRI, null=True, on_delete=models.PROTECT, related_name="references")
 
     class Meta:
         ordering = ["trial", "index"]

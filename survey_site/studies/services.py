@@ -6,7 +6,8 @@ import hashlib
 import json
 import secrets
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +16,8 @@ from django.utils.text import slugify
 from survey_site.access.models import User
 from survey_site.access.services import make_owner, record_event
 from survey_site.stimuli.models import ImageSet, IRIJob, IRIStatus, Layer, Recipe, StoredImage
-from survey_site.studies import design
+from survey_site.stimuli.services.images import clean_image, encode_png, store_image
+from survey_site.studies import design, formats
 from survey_site.studies.models import (
     Condition,
     Shows,
@@ -28,7 +30,10 @@ from survey_site.studies.models import (
     TrialOption,
     TrialReference,
 )
+from survey_site.studies.planned import ConditionPlan, DesignError, Item, PlannedTrial
 from survey_site.studies.texts import DEFAULT_TEXTS, FIELDS, consent_version, render
+
+ICON_PX = 128
 
 
 class StudyRefused(Exception):
@@ -101,14 +106,33 @@ def missing_for_opening(study: Study) -> list[str]:
         missing.append(f"images of one study have one size, but the conditions have {names}")
     if not study.texts.exists():
         missing.append("the study has no texts")
+    return missing or _missing_in_plan(study)
+
+
+def _missing_in_plan(study: Study) -> list[str]:
+    """What the conditions, each of which is whole, do not allow together."""
+    missing = []
+    if study.practice_pass > study.n_practice:
+        missing.append(
+            f"{study.practice_pass} right answers are needed of {study.n_practice} practice trials"
+        )
+    try:
+        design.check_repeats(planned_counts(study)["main"], session_plan(study))
+    except DesignError as error:
+        missing.append(str(error))
     return missing
+
+
+def session_plan(settings: Study | Mapping[str, Any]) -> design.SessionPlan:
+    """The plan of one session, from a draft or from a version's frozen settings."""
+    names = [field.name for field in fields(design.SessionPlan)]
+    source = settings if isinstance(settings, Mapping) else vars(settings)
+    return design.SessionPlan(**{name: source[name] for name in names})
 
 
 def _missing_in(condition: Condition) -> list[str]:
     by_status = Counter(condition.iris().values_list("status", flat=True))
     total, unfinished = by_status.total(), by_status.total() - by_status[IRIStatus.DONE]
-    if condition.format != TrialFormat.TWO_AFC:
-        return [f"condition {condition.slug}: format {condition.format} cannot be planned; allowed: two_afc"]
     if total == 0:
         return [f"condition {condition.slug}: no IRIs were queued for this pair, recipe and image set"]
     if unfinished:
@@ -121,46 +145,77 @@ def _missing_in(condition: Condition) -> list[str]:
             f"condition {condition.slug}: all {total} IRIs failed their quality check "
             "(tick “include IRIs that failed” to show them all the same)"
         ]
-    return []
+    fault = formats.fault_of(plan_condition(condition))
+    return [f"condition {condition.slug}: {fault}"] if fault else []
 
 
 def _sizes(condition: Condition) -> set[int]:
     return set(condition.usable_iris().values_list("image__width", flat=True))
 
 
-def plan_conditions(study: Study) -> list[design.ConditionPlan]:
+def plan_conditions(study: Study) -> list[ConditionPlan]:
     """The study's conditions as the design wants them, from the IRIs that are finished now."""
-    return [
-        design.ConditionPlan(slug=condition.slug, format=condition.format, items=_items(condition))
-        for condition in study.conditions.with_pairs().order_by("slug")
-    ]
+    return [plan_condition(condition) for condition in study.conditions.with_pairs().order_by("slug")]
 
 
-def _items(condition: Condition) -> tuple[design.Item, ...]:
+def plan_condition(condition: Condition) -> ConditionPlan:
+    icons = condition.study.icons.values_list("label", "image__sha256")
+    labels = condition.image_set.targets.exclude(label="").values_list("label", flat=True)
+    return ConditionPlan(
+        slug=condition.slug,
+        format=condition.format,
+        items=_items(condition),
+        n_options=condition.n_options,
+        foil_rule=condition.foil_rule,
+        labels=tuple(sorted(set(labels))),
+        icons=dict(icons),
+    )
+
+
+def _items(condition: Condition) -> tuple[Item, ...]:
     rows = condition.usable_iris().order_by("target__name", "pk")
-    hashes = rows.values_list(
-        "pk", "target__name", "image__sha256", "target_resized__sha256", "start_image__sha256"
+    found = rows.values_list(
+        "pk",
+        "target__name",
+        "target__label",
+        "image__sha256",
+        "target_resized__sha256",
+        "start_image__sha256",
     )
     return tuple(
-        design.Item(
+        Item(
             key=name,
             reference={Shows.IRI: iri, Shows.TARGET: target, Shows.START: start}[Shows(condition.shows)],
             target=target,
             start=start,
+            label=label,
             iri=str(pk),
         )
-        for pk, name, iri, target, start in hashes
+        for pk, name, label, iri, target, start in found
     )
 
 
 def planned_counts(study: Study) -> dict[str, int]:
-    """Trials that opening now would make: main, catch, and main trials per participant."""
-    main = sum(len(plan.items) for plan in plan_conditions(study))
+    """Trials that opening now would make: main, catch and practice; what one person sees of the main ones,
+    how many of those twice; and IRIs left over, which fill no group of a matching condition.
+    """
+    plans = [plan for plan in plan_conditions(study) if formats.fault_of(plan) is None]
+    main = sum(len(formats.main_trials(plan, seed=study.rng_seed)) for plan in plans)
     return {
         "main": main,
         "catch": study.n_catch if main else 0,
+        "practice": study.n_practice if main else 0,
         "per_participant": min(study.trials_per_participant or main, main),
+        "repeats": study.n_repeats if main else 0,
+        "left_over": sum(formats.left_over(plan) for plan in plans),
     }
+
+
+def icon_image(data: bytes) -> StoredImage:
+    """The picture of a label, from an image file. Raises ImageRefused for what is not one."""
+    picture = clean_image(data)
+    picture.thumbnail((ICON_PX, ICON_PX))
+    return store_image(encode_png(picture), size=picture.size)
 
 
 @transaction.atomic
@@ -201,7 +256,9 @@ def _set_status(study: Study, status: StudyStatus, by: User | None) -> None:
 
 
 def _freeze(study: Study) -> StudyVersion:
-    trials = design.plan_trials(plan_conditions(study), n_catch=study.n_catch, seed=study.rng_seed)
+    trials = design.plan_trials(
+        plan_conditions(study), n_catch=study.n_catch, n_practice=study.n_practice, seed=study.rng_seed
+    )
     settings, texts = frozen_settings(study, trials), frozen_texts(study)
     sha256 = content_hash(settings, texts, trials)
     current = study.current_version
@@ -218,13 +275,15 @@ def _freeze(study: Study) -> StudyVersion:
     return version
 
 
-def frozen_settings(study: Study, trials: Iterable[design.PlannedTrial]) -> dict[str, Any]:
+def frozen_settings(study: Study, trials: Iterable[PlannedTrial]) -> dict[str, Any]:
     """Everything about the study that participants or analysts depend on, by name."""
-    sha = next(reference.image for trial in trials for reference in trial.references)
+    sha = next(image for trial in trials for image in _stimuli(trial))
     width = StoredImage.objects.values_list("width", flat=True).get(sha256=sha)
     names = [
-        "slug", "minutes", "contact", "trials_per_participant", "n_catch", "break_every", "time_limit_ms",
-        "fixation_ms", "rng_seed", "mobile_policy", "keyboard_shortcuts", "completion_code", "refusal_code",
+        "slug", "minutes", "contact", "trials_per_participant", "n_catch", "n_practice", "practice_pass",
+        "practice_rounds", "n_repeats", "repeat_distance", "break_every", "time_limit_ms", "fixation_ms",
+        "image_frames", "reference_ms", "mask_ms", "confidence_levels", "rng_seed", "mobile_policy",
+        "keyboard_shortcuts", "image_scaling", "completion_code", "refusal_code", "screened_out_code",
         "completion_url",
     ]  # fmt: skip
     return {
@@ -233,6 +292,13 @@ def frozen_settings(study: Study, trials: Iterable[design.PlannedTrial]) -> dict
         "exclusion_rules": [],
         "conditions": [_frozen_condition(condition) for condition in study.conditions.with_pairs()],
     }
+
+
+def _stimuli(trial: PlannedTrial) -> list[str]:
+    """The trial's images, icons apart: those have a size of their own."""
+    options = [] if trial.format == TrialFormat.CLASSIFICATION else trial.options
+    shown = [*(reference.image for reference in trial.references), *(option.image for option in options)]
+    return [image for image in shown if image is not None]
 
 
 def _frozen_condition(condition: Condition) -> dict[str, Any]:
@@ -263,9 +329,7 @@ def frozen_texts(study: Study) -> dict[str, Any]:
     }
 
 
-def content_hash(
-    settings: dict[str, Any], texts: dict[str, Any], trials: Iterable[design.PlannedTrial]
-) -> str:
+def content_hash(settings: dict[str, Any], texts: dict[str, Any], trials: Iterable[PlannedTrial]) -> str:
     """SHA-256 over settings, texts and trials with their image hashes; no database id enters it."""
     content = {
         "settings": settings,
@@ -284,7 +348,7 @@ def content_hash(
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _save_trials(version: StudyVersion, planned: Iterable[design.PlannedTrial]) -> None:
+def _save_trials(version: StudyVersion, planned: Iterable[PlannedTrial]) -> None:
     trials = list(planned)
     conditions = {condition.slug: condition for condition in version.study.conditions.all()}
     images = _image_ids(trials)
@@ -295,7 +359,6 @@ def _save_trials(version: StudyVersion, planned: Iterable[design.PlannedTrial]) 
             condition=conditions[trial.condition] if trial.condition else None,
             format=trial.format,
             kind=trial.kind,
-            iri_id=trial.iri,
         )
         for number, trial in enumerate(trials)
     ]
@@ -317,6 +380,7 @@ def _save_trials(version: StudyVersion, planned: Iterable[design.PlannedTrial]) 
             index=index,
             image_id=images[reference.image] if reference.image else None,
             answer=choices[reference.answer],
+            iri_id=reference.iri,
         )
         for row, trial, choices in zip(rows, trials, options, strict=True)
         for index, reference in enumerate(trial.references)
@@ -326,7 +390,7 @@ def _save_trials(version: StudyVersion, planned: Iterable[design.PlannedTrial]) 
     TrialReference.objects.bulk_create(references)
 
 
-def _image_ids(trials: Iterable[design.PlannedTrial]) -> dict[str, Any]:
+def _image_ids(trials: Iterable[PlannedTrial]) -> dict[str, Any]:
     hashes = {
         image
         for trial in trials

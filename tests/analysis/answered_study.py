@@ -59,12 +59,13 @@ class AnsweredStudy:
             condition=self.conditions[condition] if condition else None,
             format="matching" if n_references > 1 else "two_afc",
             kind="main" if condition else "catch",
-            iri=iri,
         )
         options = [TrialOption.objects.create(trial=trial, index=i, label=f"o{i}") for i in range(n_options)]
         for index in range(n_references):
             image = iri.image if iri else None
-            TrialReference.objects.create(trial=trial, index=index, image=image, answer=options[index])
+            TrialReference.objects.create(
+                trial=trial, index=index, image=image, answer=options[index], iri=iri
+            )
         return trial
 
     def answer(self, *, n: int, mode: str = "real", share: float = 0.7, seed: int = 0) -> list[StudySession]:

@@ -73,8 +73,8 @@ def test_every_cell_of_a_row(answered: AnsweredStudy) -> None:
     [session] = answered.answer(n=1, share=1)
     row = next(row for row in responses(answered) if row["condition"] == "first")
     trial = answered.trials[[str(trial.pk) for trial in answered.trials].index(row["trial_id"])]
-    assert trial.iri
     reference = trial.references.get()
+    assert reference.iri
     expected = {
         "trial_type": "iri-two-afc",
         "trial_index": "",
@@ -91,8 +91,8 @@ def test_every_cell_of_a_row(answered: AnsweredStudy) -> None:
         "network": "resnet",
         "layer": "avgpool",
         "recipe": "'=cmd",
-        "iri_id": str(trial.iri_id),
-        "target_id": str(trial.iri.target_id),
+        "iri_id": str(reference.iri_id),
+        "target_id": str(reference.iri.target_id),
         "target_label": "'@home, sweet",
         "start_image": "start",
         "block": "0",

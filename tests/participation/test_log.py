@@ -9,7 +9,6 @@ import pytest
 from django.db import connection
 
 from survey_site.participation.models import LogEntry, Response, StudySession
-from survey_site.studies.models import StudyVersion, Trial, TrialOption, TrialReference
 from tests.builders import opened_study
 from tests.participation.visitor import Answer, Visitor, counts, event, response, running
 
@@ -290,35 +289,6 @@ def test_nothing_is_logged_before_consent() -> None:
     refused(visitor.finish(0), 403, "not_consented")
     refused(visitor.manifest(), 403, "not_consented")
     assert LogEntry.objects.count() == 0
-
-
-def practise(study_version: StudyVersion) -> Trial:
-    """A practice trial with two references and two options, as later studies will plan them."""
-    trial = Trial.objects.create(version=study_version, number=99, format="matching", kind="practice")
-    options = [TrialOption.objects.create(trial=trial, index=index, label=f"o{index}") for index in range(2)]
-    for index in range(2):
-        TrialReference.objects.create(trial=trial, index=index, answer=options[index])
-    return trial
-
-
-def test_practice_feedback_comes_from_the_server_and_comes_again_on_a_replay(visitor: Visitor) -> None:
-    session = visitor.session
-    trial = practise(session.version)
-    places = [
-        session.presentations.create(trial=trial, position=50 + number, option_order=[1, 0])
-        for number in range(2)
-    ]
-    right = {"answers": [{"reference": 0, "option": 1}, {"reference": 1, "option": 0}]}
-    wrong = {"answers": [{"reference": 1, "option": 0}, {"reference": 0, "option": 0}]}
-    entries = []
-    for seq, (place, answers) in enumerate(zip(places, (right, wrong), strict=True), start=1):
-        entry = response(seq, {"id": str(place.pk), "position": place.position})
-        entry["payload"] |= answers
-        entries.append(entry)
-    expected = {str(places[0].pk): {"correct": True}, str(places[1].pk): {"correct": False}}
-    assert visitor.log(*entries).json()["feedback"] == expected
-    assert visitor.log(*entries).json()["feedback"] == expected
-    assert [one["feedback"] for one in visitor.presentations()][-2:] == [True, True]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -40,7 +40,12 @@ def test_the_whole_walk(study: Study) -> None:
     entries = [response(seq, one, seq % 2) for seq, one in enumerate(shown, start=1)]
     taken = visitor.log(event(6, page="debrief"), *entries)
     assert taken.status_code == 200
-    assert taken.json() == {"acknowledged": [1, 2, 3, 4, 5, 6], "next_seq": 7, "feedback": {}}
+    assert taken.json() == {
+        "acknowledged": [1, 2, 3, 4, 5, 6],
+        "next_seq": 7,
+        "state": "running",
+        "feedback": {},
+    }
     assert visitor.me().json()["state"] == "running"
     assert visitor.finish(6).json() == {
         "complete": True,
@@ -253,7 +258,7 @@ def test_entries_are_taken_after_the_end_and_out_of_order(study: Study) -> None:
     assert visitor.log(*[response(seq, shown[seq - 1]) for seq in (5, 2, 1, 3)]).json()["next_seq"] == 6
     assert visitor.finish(5).json()["complete"] is True
     late = visitor.log(event(6), event(8))
-    assert late.json() == {"acknowledged": [6, 8], "next_seq": 7, "feedback": {}}
+    assert late.json() == {"acknowledged": [6, 8], "next_seq": 7, "state": "finished", "feedback": {}}
     assert visitor.me().json()["state"] == "finished"
     assert LogEntry.objects.count() == 8
 
@@ -290,7 +295,16 @@ def test_breaks_come_where_the_study_wants_them() -> None:
     opened_study(n=6, n_catch=0, break_every=2, fixation_ms=0, time_limit_ms=1500)
     manifest = running().manifest().json()
     assert [one["position"] for one in manifest["presentations"] if one["break_before"]] == [2, 4]
-    assert manifest["settings"] == {"fixation_ms": 0, "time_limit_ms": 1500, "image_ms": None}
+    assert manifest["settings"] == {
+        "fixation_ms": 0,
+        "time_limit_ms": 1500,
+        "image_frames": None,
+        "reference_ms": None,
+        "mask_ms": 200,
+        "confidence_levels": None,
+        "image_scaling": "smooth",
+        "pass_mark": 0,
+    }
 
 
 def test_nothing_is_told_without_a_token(study: Study) -> None:

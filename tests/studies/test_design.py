@@ -1,18 +1,27 @@
 """The design: from data and a seed the same always, and balanced."""
 
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from survey_site.studies.design import (
+    SessionPlan,
+    check_repeats,
+    main_places,
+    n_slots,
+    plan_session,
+    plan_trials,
+)
+from survey_site.studies.formats import fault_of, left_over
+from survey_site.studies.planned import (
     ConditionPlan,
     DesignError,
     Item,
     PlannedPresentation,
+    PlannedReference,
     PlannedTrial,
-    n_slots,
-    plan_session,
-    plan_trials,
 )
 
 
@@ -35,16 +44,10 @@ def trials(n_main: int, n_catch: int = 0) -> tuple[PlannedTrial, ...]:
 
 
 def session(
-    plan: tuple[PlannedTrial, ...],
-    *,
-    slot: int = 0,
-    shown: int = 0,
-    break_every: int = 0,
-    order_seed: int = 0,
+    plan: tuple[PlannedTrial, ...], *, slot: int = 0, shown: int = 0, order_seed: int = 0, **settings: int
 ) -> tuple[PlannedPresentation, ...]:
-    return plan_session(
-        plan, slot=slot, per_participant=shown, break_every=break_every, seed=5, order_seed=order_seed
-    )
+    wanted = SessionPlan(trials_per_participant=shown, **settings)
+    return plan_session(plan, wanted, slot=slot, seed=5, order_seed=order_seed)
 
 
 def test_a_plan_has_a_main_trial_for_each_item_and_then_the_catch_trials() -> None:
@@ -55,7 +58,7 @@ def test_a_plan_has_a_main_trial_for_each_item_and_then_the_catch_trials() -> No
         *[("catch", None)] * 2,
     ]
     main = plan[3]
-    assert (main.references[0].image, main.references[0].answer, main.iri) == ("r1.0", 0, "id0")
+    assert main.references == (PlannedReference("r1.0", answer=0, iri="id0"),)
     assert [option.image for option in main.options] == ["t0", "s0"]
 
 
@@ -63,7 +66,7 @@ def test_a_catch_trial_asks_about_the_target_itself_and_names_no_iri() -> None:
     for trial in trials(4, n_catch=6)[4:]:
         assert trial.references[0].image == trial.options[trial.references[0].answer].image
         assert trial.references[0].image != trial.options[1].image
-        assert trial.iri is None
+        assert trial.references[0].iri is None
 
 
 def test_no_catch_trial_comes_twice_before_all_came_once() -> None:
@@ -80,7 +83,10 @@ def test_the_plan_depends_on_neither_ids_nor_the_order_of_items() -> None:
     other = ConditionPlan(slug=one.slug, format=one.format, items=tuple(other_ids))
 
     def without_ids(plan: tuple[PlannedTrial, ...]) -> list[object]:
-        return [(trial.kind, trial.references, trial.options) for trial in plan]
+        return [
+            (trial.kind, [(one.image, one.answer) for one in trial.references], trial.options)
+            for trial in plan
+        ]
 
     plans = [plan_trials([given], n_catch=3, seed=1) for given in (one, other)]
     assert without_ids(plans[0]) == without_ids(plans[1])
@@ -143,7 +149,7 @@ def test_catch_trials_are_all_shown_and_never_first(n_catch: int) -> None:
 def test_catch_trials_are_spread_over_the_session() -> None:
     plan = trials(20, n_catch=3)
     places = [place for place, one in enumerate(session(plan)) if plan[one.trial].kind == "catch"]
-    assert places == [5, 11, 18]
+    assert places == [5, 11, 17]
 
 
 def test_the_sides_of_catch_trials_change_from_slot_to_slot() -> None:
@@ -172,3 +178,159 @@ def test_what_cannot_be_planned_is_refused() -> None:
         plan_trials(conditions(0), n_catch=1, seed=0)
     with pytest.raises(DesignError, match=r"trials per participant is -1; 0 \(all\) or more is allowed"):
         session(trials(4), shown=-1)
+
+
+def items(n: int, **changes: Any) -> tuple[Item, ...]:
+    return tuple(
+        Item(key=f"{i}.png", reference=f"r{i}", target=f"t{i}", start=f"s{i}", iri=f"id{i}", **changes)
+        for i in range(n)
+    )
+
+
+def planned(format: str, n: int, *, seed: int = 1, **settings: Any) -> tuple[PlannedTrial, ...]:
+    given = ConditionPlan("c", format, settings.pop("items", items(n)), **settings)
+    return plan_trials([given], n_catch=1, n_practice=1, seed=seed)
+
+
+def test_in_matching_every_iri_is_asked_about_once_among_its_own_target_and_others() -> None:
+    *main, catch, practice = planned("matching", 7, n_options=3)
+    assert len(main) == 2
+    asked = [reference.iri for trial in main for reference in trial.references]
+    assert len(set(asked)) == len(asked) == 6
+    for trial in main:
+        assert len({option.image for option in trial.options}) == 3
+        for reference in trial.references:
+            assert reference.image is not None
+            assert trial.options[reference.answer].image == reference.image.replace("r", "t")
+    for known in (catch, practice):
+        assert [known.options[one.answer].image for one in known.references] == [
+            one.image for one in known.references
+        ]
+    assert left_over(ConditionPlan("c", "matching", items(7), n_options=3)) == 1
+
+
+def test_conditions_over_the_same_targets_are_grouped_alike() -> None:
+    plans = [ConditionPlan(slug, "matching", items(9), n_options=3) for slug in ("a", "b")]
+    main = plan_trials(plans, n_catch=0, seed=4)
+    assert [trial.options for trial in main[:3]] == [trial.options for trial in main[3:]]
+
+
+def test_a_natural_foil_is_another_target_and_each_is_foil_once() -> None:
+    *main, catch, _ = planned("two_afc", 6, foil_rule="natural")
+    foils = [trial.options[1].image for trial in main]
+    assert sorted(map(str, foils)) == [f"t{i}" for i in range(6)]
+    assert all(trial.options[0].image != trial.options[1].image for trial in (*main, catch))
+
+
+def test_the_odd_one_is_the_foil_and_the_reference_has_no_image_of_its_own() -> None:
+    *main, catch, _ = planned("odd_one_out", 3, n_options=3)
+    for trial in main:
+        (reference,) = trial.references
+        assert (reference.image, reference.answer) == (None, 2)
+        assert [str(option.image)[0] for option in trial.options] == ["r", "t", "s"]
+    assert catch.options[0] == catch.options[1] != catch.options[2]
+
+
+def test_a_classification_offers_the_answer_and_some_others_by_name_with_icons() -> None:
+    labelled = tuple(replace(item, label=f"l{place % 5}") for place, item in enumerate(items(10)))
+    *main, catch, _ = planned(
+        "classification", 10, items=labelled, n_options=3, labels=("l5", "l6"), icons={"l0": "icon"}
+    )
+    offered = Counter(option.label for trial in main for option in trial.options)
+    assert set(offered) <= {f"l{n}" for n in range(7)}
+    for trial, item in zip(main, labelled, strict=True):
+        names = [option.label for option in trial.options]
+        assert names == sorted(set(names))
+        assert trial.options[trial.references[0].answer].label == item.label
+        assert all((option.image == "icon") == (option.label == "l0") for option in trial.options)
+    assert catch.references[0].image in {item.target for item in labelled}
+
+
+def test_labels_keep_one_order_in_a_session_and_another_in_the_next() -> None:
+    labelled = tuple(replace(item, label=f"l{place}") for place, item in enumerate(items(6)))
+    plan = planned("classification", 6, items=labelled, n_options=6)
+
+    def orders(seed: int) -> set[tuple[str, ...]]:
+        shown = session(plan, order_seed=seed, practice_rounds=1)
+        return {tuple(plan[one.trial].options[index].label for index in one.option_order) for one in shown}
+
+    assert len(orders(1)) == 1
+    assert orders(1) != orders(2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"format": "ranking"},
+            "format is 'ranking'; allowed: two_afc, matching, classification, odd_one_out",
+        ),
+        ({"format": "two_afc", "foil_rule": "far"}, "foil rule is 'far'; allowed: start, natural"),
+        ({"format": "matching", "n_options": 1}, "matching with 1 options; allowed: 2 to 6"),
+        (
+            {"format": "classification", "n_options": 3, "label": "a"},
+            "classification with 3 options, but 1 labels",
+        ),
+    ],
+)
+def test_a_condition_that_cannot_be_planned_says_why(settings: dict[str, Any], said: str) -> None:
+    label = settings.pop("label", "")
+    assert fault_of(ConditionPlan("c", items=items(4, label=label), **settings)) == said
+
+
+@pytest.mark.parametrize(
+    ("field", "said"), [("foil_rule", "at least two different targets"), ("n_options", "")]
+)
+def test_targets_that_are_one_picture_give_no_foil_and_no_match(field: str, said: str) -> None:
+    twins = tuple(replace(item, target="t") for item in items(4))
+    if field == "foil_rule":
+        assert said in str(fault_of(ConditionPlan("c", "two_afc", twins, foil_rule="natural")))
+    else:
+        assert "two of them are the same picture" in str(fault_of(ConditionPlan("c", "matching", twins)))
+
+
+@pytest.mark.parametrize(("format", "n_options"), [("two_afc", 2), ("odd_one_out", 3), ("matching", 3)])
+def test_answers_go_through_all_places_evenly_over_the_slots(format: str, n_options: int) -> None:
+    plan = planned(format, 7, n_options=n_options)
+    main = [number for number, trial in enumerate(plan) if trial.kind == "main"]
+    slots = n_slots(len(main), 2, main_places(plan))
+    counted = Counter(
+        (one.trial, one.option_order.index(plan[one.trial].references[0].answer))
+        for slot in range(slots)
+        for one in session(plan, slot=slot, shown=2, order_seed=slot)
+        if one.trial in main
+    )
+    assert len(counted) == len(main) * n_options
+    assert len(set(counted.values())) == 1
+
+
+@pytest.mark.parametrize("n_options", [2, 3])
+def test_repeats_come_at_their_distance_with_every_option_elsewhere(n_options: int) -> None:
+    plan = planned(*(("two_afc", 12) if n_options == 2 else ("odd_one_out", 12)), n_options=n_options)
+    for seed in range(30):
+        shown = session(plan, order_seed=seed, n_repeats=4, repeat_distance=6)
+        again = [(place, one) for place, one in enumerate(shown) if one.repeat_of is not None]
+        assert len(again) == 4
+        for place, one in again:
+            first = shown[one.repeat_of or 0]
+            assert place - (one.repeat_of or 0) >= 6
+            assert (one.trial, first.repeat_of, plan[one.trial].kind) == (first.trial, None, "main")
+            assert all(a != b for a, b in zip(one.option_order, first.option_order, strict=True))
+
+
+def test_repeats_that_do_not_fit_are_refused() -> None:
+    check_repeats(12, SessionPlan(n_repeats=3, repeat_distance=10))
+    with pytest.raises(
+        DesignError, match="4 repeats at a distance of 10 do not fit into 12 main trials; at mo"
+    ):
+        check_repeats(12, SessionPlan(n_repeats=4, repeat_distance=10))
+    with pytest.raises(DesignError, match="at most 0 do"):
+        check_repeats(3, SessionPlan(n_repeats=1, repeat_distance=10))
+
+
+def test_practice_comes_first_once_for_every_round_that_the_rule_allows() -> None:
+    plan = plan_trials(conditions(4), n_catch=1, n_practice=2, seed=1)
+    shown = session(plan, practice_pass=2, practice_rounds=3, break_every=3)
+    assert [plan[one.trial].kind == "practice" for one in shown] == [True] * 6 + [False] * 5
+    assert [one.block for one in shown] == [0, 0, 1, 1, 2, 2, 3, 3, 3, 4, 4]
+    assert len(session(plan, practice_rounds=3)) == 2 + 5

@@ -26,13 +26,24 @@ from survey_site.studies.services import (
     add_condition,
     close_study,
     create_study,
+    icon_image,
     missing_for_opening,
     open_study,
     pause_study,
     planned_counts,
     study_from_jobs,
 )
-from tests.builders import draft_study, finish, finished_job, opened_study, queued_job, superuser, version_of
+from tests.builders import (
+    draft_study,
+    encoded,
+    finish,
+    finished_job,
+    opened_study,
+    picture,
+    queued_job,
+    superuser,
+    version_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +73,14 @@ def test_a_condition_is_named_after_its_pair_and_recipe() -> None:
 def test_opening_writes_the_version_with_its_trials() -> None:
     ada = superuser()
     study = draft_study(n=3, n_catch=2)
-    assert planned_counts(study) == {"main": 3, "catch": 2, "per_participant": 3}
+    assert planned_counts(study) == {
+        "main": 3,
+        "catch": 2,
+        "practice": 0,
+        "per_participant": 3,
+        "repeats": 0,
+        "left_over": 0,
+    }
     version = open_study(study=study, opened_by=ada)
     study.refresh_from_db()
     assert (study.status, version.number, version.trials.count()) == (StudyStatus.OPEN, 1, 5)
@@ -76,20 +94,21 @@ def test_opening_writes_the_version_with_its_trials() -> None:
         "Faces",
         {"version": 1},
     )
-    for trial in version.trials.filter(kind="main").select_related("iri"):
+    for trial in version.trials.filter(kind="main"):
         (reference,) = trial.references.all()
         target, start = trial.options.order_by("index")
-        assert trial.iri is not None
-        assert (reference.image, reference.answer) == (trial.iri.image, target)
-        assert (target.image, start.image) == (trial.iri.target_resized, trial.iri.start_image)
+        assert reference.iri is not None
+        assert (reference.image, reference.answer) == (reference.iri.image, target)
+        assert (target.image, start.image) == (reference.iri.target_resized, reference.iri.start_image)
 
 
 @pytest.mark.parametrize(("shows", "field"), [("target", "target_resized"), ("start", "start_image")])
 def test_controls_show_the_target_or_the_start_image(shows: str, field: str) -> None:
     study = draft_study(n=2, n_catch=0)
     study.conditions.update(shows=shows)
-    for trial in open_study(study=study).trials.select_related("iri"):
-        assert trial.references.get().image == getattr(trial.iri, field)
+    for trial in open_study(study=study).trials.all():
+        reference = trial.references.get()
+        assert reference.image == getattr(reference.iri, field)
 
 
 def refusal(study: Study) -> str:
@@ -156,12 +175,74 @@ def test_images_of_two_sizes_are_refused() -> None:
     assert refusal(study) == "images of one study have one size, but the conditions have 32 px, 48 px"
 
 
-def test_formats_that_cannot_be_planned_yet_are_named_with_those_that_can() -> None:
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"format": "matching", "n_options": 5}, "matching of 5 needs at least 5 images, not 4"),
+        ({"format": "matching", "n_options": 7}, "matching with 7 options; allowed: 2 to 6"),
+        ({"format": "odd_one_out"}, "odd_one_out with 2 options; allowed: 3"),
+        ({"n_options": 3}, "two_afc with 3 options; allowed: 2"),
+        (
+            {"format": "classification"},
+            "classification needs a label for every image; without one: 0.png, 1.png, 2.png, 3.png",
+        ),
+    ],
+)
+def test_what_a_condition_s_format_lacks_is_said(changes: dict[str, Any], said: str) -> None:
     study = draft_study()
-    study.conditions.update(format="matching")
-    assert refusal(study) == (
-        "condition net-pool-reg_free: format matching cannot be planned; allowed: two_afc"
-    )
+    study.conditions.update(**changes)
+    assert refusal(study) == f"condition net-pool-reg_free: {said}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"n_practice": 2, "practice_pass": 3},
+            "3 right answers are needed of 2 practice trials",
+        ),
+        (
+            {"n_repeats": 3, "repeat_distance": 3},
+            "3 repeats at a distance of 3 do not fit into 4 main trials; at most 2 do",
+        ),
+    ],
+)
+def test_what_the_plan_does_not_allow_is_said(settings: dict[str, Any], said: str) -> None:
+    assert refusal(draft_study(**settings)) == said
+
+
+def test_a_matching_condition_asks_about_several_iris_and_says_what_is_left_over() -> None:
+    study = draft_study(n=4, n_catch=0)
+    study.conditions.update(format="matching", n_options=3)
+    assert (planned_counts(study)["main"], planned_counts(study)["left_over"]) == (1, 1)
+    trial = open_study(study=study).trials.get()
+    references = list(trial.references.all())
+    assert len({reference.iri_id for reference in references}) == len(references) == 3
+    for reference in references:
+        assert reference.iri is not None
+        assert reference.answer.image == reference.iri.target_resized
+
+
+def test_a_classification_offers_the_labels_of_the_set_with_their_icons() -> None:
+    study = draft_study(n=3, n_catch=1)
+    condition = study.conditions.get()
+    for number, target in enumerate(condition.image_set.targets.all()):
+        target.label = ("cat", "dog", "cat")[number]
+        target.save()
+    condition.format = "classification"
+    condition.save()
+    study.icons.create(label="dog", image=icon_image(encoded(picture(9, width=300, height=200))))
+    version = open_study(study=study)
+    assert version.settings["image_px"] == 32  # of the stimuli, not of the icons
+    for trial in version.trials.all():
+        cat, dog = trial.options.all()
+        assert (cat.label, cat.image, dog.label) == ("cat", None, "dog")
+        assert dog.image is not None
+        assert (dog.image.width, dog.image.height) == (128, 85)
+    labels = [
+        trial.references.get().answer.label for trial in version.trials.filter(kind="main").order_by("number")
+    ]
+    assert sorted(labels) == ["cat", "cat", "dog"]
 
 
 def test_everything_that_is_missing_is_said_at_once() -> None:

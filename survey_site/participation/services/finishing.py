@@ -11,6 +11,8 @@ from django.db.models.functions import Now
 from survey_site.participation.errors import Forbidden
 from survey_site.participation.models import LogEntry, Presentation, SessionState, StudySession
 from survey_site.participation.services.logging import TAKES_LOG
+from survey_site.participation.services.practice import Practice, practice_of
+from survey_site.studies.models import TrialKind
 
 MOST_MISSING = 1000  # named in one answer; the page sends them and asks again
 
@@ -32,14 +34,14 @@ def finish_session(*, session: StudySession, last_seq: int) -> Completion:
     session = (
         StudySession.objects.select_for_update(of=("self",)).select_related("version").get(pk=session.pk)
     )
-    if session.state not in TAKES_LOG:
+    if session.state not in TAKES_LOG or session.state == SessionState.SCREENED_OUT:
         raise Forbidden("not_consented", f"this session is {session.state}; it cannot be finished")
     stored = set(LogEntry.objects.filter(session=session).values_list("seq", flat=True))
     missing = list(islice((seq for seq in range(1, last_seq + 1) if seq not in stored), MOST_MISSING))
-    unanswered = [
-        str(pk)
-        for pk in Presentation.objects.filter(session=session).unanswered().values_list("pk", flat=True)
-    ]
+    open_ones = Presentation.objects.filter(session=session).unanswered()
+    if practice_of(session) == Practice.PASSED:  # the rounds after that are not needed
+        open_ones = open_ones.exclude(trial__kind=TrialKind.PRACTICE)
+    unanswered = [str(pk) for pk in open_ones.values_list("pk", flat=True)]
     if missing or unanswered:
         return Completion(complete=False, missing_seqs=missing, unanswered=unanswered)
     if session.state != SessionState.FINISHED:

@@ -20,17 +20,24 @@ from survey_site.participation.models import (
     StudySession,
 )
 from survey_site.participation.payloads import same_json
-from survey_site.studies.models import TrialKind, TrialOption, TrialReference
+from survey_site.participation.services.practice import Practice, practice_of, verdicts
+from survey_site.studies.models import TrialFormat, TrialOption, TrialReference
 
-TAKES_LOG = [SessionState.CONSENTED, SessionState.RUNNING, SessionState.FINISHED]
+TAKES_LOG = [
+    SessionState.CONSENTED, SessionState.RUNNING, SessionState.FINISHED, SessionState.SCREENED_OUT,
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """Sequence numbers that are stored now, the next one expected, and feedback on practice trials."""
+    """Sequence numbers that are stored now, the next one expected, and feedback on practice trials.
+
+    `state` is the session's: practice that was not passed ends it.
+    """
 
     acknowledged: list[int]
     next_seq: int
+    state: str
     feedback: dict[str, dict[str, bool]]
 
 
@@ -43,7 +50,9 @@ def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> A
     raises ParticipationError. Entries are still taken after the session finished.
     """
     # One writer a session: two requests with the same entry cannot both find it missing.
-    session = StudySession.objects.select_for_update().get(pk=session.pk)
+    session = (
+        StudySession.objects.select_for_update(of=("self",)).select_related("version").get(pk=session.pk)
+    )
     if session.state not in TAKES_LOG:
         raise Forbidden("not_consented", f"this session is {session.state}; it takes no log")
     stored = dict(_stored(session, entries))
@@ -57,24 +66,27 @@ def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> A
         stored[row.seq] = (row.kind, row.payload)
         if row.kind == LogKind.RESPONSE:
             _record_response(session, row, entry["response"])
-    _note_activity(session)
+    feedback = _feedback(session, entries)
+    _note_activity(session, has_practised=bool(feedback))
     acknowledged = sorted({entry["seq"] for entry in entries})
     return Acknowledgement(
         acknowledged=acknowledged,
         next_seq=next_seq(session),
-        feedback=_feedback(session, acknowledged),
+        state=session.state,
+        feedback=feedback,
     )
 
 
-def _feedback(session: StudySession, seqs: Sequence[int]) -> dict[str, dict[str, bool]]:
+def _feedback(session: StudySession, entries: Sequence[dict[str, Any]]) -> dict[str, dict[str, bool]]:
     """Whether the practice trials answered by these entries were answered right; a replay hears it again."""
-    practice = Response.objects.filter(
-        entry__session=session, entry__seq__in=seqs, presentation__trial__kind=TrialKind.PRACTICE
-    )
-    correct: dict[str, bool] = {}
-    for shown, option, answer in practice.values_list("presentation", "option", "reference__answer"):
-        correct[str(shown)] = correct.get(str(shown), True) and option == answer
-    return {shown: {"correct": right} for shown, right in correct.items()}
+    answered = {str(entry["response"]["presentation"]) for entry in entries if "response" in entry}
+    if not answered or not session.version.settings["n_practice"]:
+        return {}
+    return {
+        shown: {"correct": right}
+        for shown, (_, right) in verdicts(session).items()
+        if shown in answered and right is not None
+    }
 
 
 def _stored(session: StudySession, entries: Sequence[dict[str, Any]]) -> list[tuple[int, tuple[str, Any]]]:
@@ -91,9 +103,12 @@ def _check_same(entry: dict[str, Any], stored: tuple[str, Any]) -> None:
         )
 
 
-def _note_activity(session: StudySession) -> None:
-    state = SessionState.RUNNING if session.state == SessionState.CONSENTED else session.state
-    StudySession.objects.filter(pk=session.pk).update(last_seen_at=Now(), state=state)
+def _note_activity(session: StudySession, *, has_practised: bool) -> None:
+    if session.state == SessionState.CONSENTED:
+        session.state = SessionState.RUNNING
+    if has_practised and session.state == SessionState.RUNNING and practice_of(session) == Practice.FAILED:
+        session.state = SessionState.SCREENED_OUT
+    StudySession.objects.filter(pk=session.pk).update(last_seen_at=Now(), state=session.state)
 
 
 def next_seq(session: StudySession) -> int:
@@ -108,9 +123,14 @@ def next_seq(session: StudySession) -> int:
 
 
 def _record_response(session: StudySession, row: LogEntry, response: dict[str, Any]) -> None:
+    if session.state == SessionState.SCREENED_OUT:
+        raise Forbidden("screened_out", "this session was screened out; it takes no answers", seq=row.seq)
     presentation = _presentation(session, response["presentation"], row.seq)
     answers = _answers(response, presentation, row.seq)
+    _check_confidence(response, session.version.settings["confidence_levels"], row.seq)
     _check_unanswered(presentation, row.seq)
+    if response["attempt"] != presentation.attempt:
+        Presentation.objects.filter(pk=presentation.pk).update(attempt=response["attempt"])
     Response.objects.bulk_create(
         [
             Response(
@@ -146,6 +166,11 @@ def _answers(
             f"answers are for references {sorted(asked)}; wanted: one each for {sorted(references)}",
             seq=seq,
         )
+    chosen = [answer["option"] for answer in response["answers"] if answer["option"] is not None]
+    if presentation.trial.format == TrialFormat.MATCHING and len(set(chosen)) < len(chosen):
+        raise ParticipationError(
+            "invalid_option", f"options are {chosen}; in matching each is chosen once", seq=seq
+        )
     return [
         (references[answer["reference"]], _option(answer["option"], response, presentation, seq))
         for answer in response["answers"]
@@ -168,6 +193,19 @@ def _option(
         )
     options = {option.index: option for option in presentation.trial.options.all()}
     return options[order[position]]
+
+
+def _check_confidence(response: dict[str, Any], levels: int | None, seq: int) -> None:
+    """Rated with every choice where the study asks for it, and never where it does not."""
+    given = response.get("confidence")
+    has_chosen = any(answer["option"] is not None for answer in response["answers"])
+    allowed = [*range(1, levels + 1)] if levels and has_chosen else [None]
+    if given not in allowed:
+        raise ParticipationError(
+            "invalid_confidence",
+            f"confidence is {given}; allowed here: {', '.join(map(str, allowed))}",
+            seq=seq,
+        )
 
 
 def _check_unanswered(presentation: Presentation, seq: int) -> None:

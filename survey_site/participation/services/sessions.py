@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -23,6 +23,8 @@ from survey_site.participation.recruitment.identity import Identity, identify
 from survey_site.participation.tokens import external_id_hash, new_token, token_hash
 from survey_site.studies import design
 from survey_site.studies.models import Study, StudyVersion, Trial, TrialKind
+from survey_site.studies.planned import PlannedOption, PlannedPresentation, PlannedReference, PlannedTrial
+from survey_site.studies.services import session_plan
 
 
 @dataclass(frozen=True)
@@ -130,31 +132,35 @@ def _take_slot(session: StudySession) -> None:
     The version's row is locked, so that two people who consent at once get different slots.
     """
     version = StudyVersion.objects.select_for_update().get(pk=session.version_id)
-    trials = planned_trials(version)
+    trials, plan = planned_trials(version), session_plan(version.settings)
     n_main = sum(trial.kind == TrialKind.MAIN for trial in trials)
-    per_participant = version.settings["trials_per_participant"]
-    session.slot = _least_filled(session, design.n_slots(n_main, per_participant))
-    plan = design.plan_session(
-        trials,
-        slot=session.slot,
-        per_participant=per_participant,
-        break_every=version.settings["break_every"],
-        seed=version.settings["rng_seed"],
-        order_seed=session.rng_seed,
+    slots = design.n_slots(n_main, plan.trials_per_participant, design.main_places(trials))
+    session.slot = _least_filled(session, slots)
+    planned = design.plan_session(
+        trials, plan, slot=session.slot, seed=version.settings["rng_seed"], order_seed=session.rng_seed
     )
+    _save_presentations(session, version, planned)
+
+
+def _save_presentations(
+    session: StudySession, version: StudyVersion, planned: Sequence[PlannedPresentation]
+) -> None:
     ids = dict(version.trials.values_list("number", "pk"))
-    Presentation.objects.bulk_create(
-        [
-            Presentation(
-                session=session,
-                trial_id=ids[shown.trial],
-                position=position,
-                block=shown.block,
-                option_order=list(shown.option_order),
-            )
-            for position, shown in enumerate(plan)
-        ]
-    )
+    rows = [
+        Presentation(
+            session=session,
+            trial_id=ids[shown.trial],
+            position=position,
+            block=shown.block,
+            option_order=list(shown.option_order),
+        )
+        for position, shown in enumerate(planned)
+    ]
+    for row, shown in zip(rows, planned, strict=True):
+        if shown.repeat_of is not None:
+            row.repeat_of = rows[shown.repeat_of]
+    # A repeat points at a row of the same statement; the constraint is checked at its end.
+    Presentation.objects.bulk_create(rows)
 
 
 def _least_filled(session: StudySession, n_slots: int) -> int:
@@ -167,20 +173,20 @@ def _least_filled(session: StudySession, n_slots: int) -> int:
     return min(range(n_slots), key=lambda slot: (taken[slot], slot))
 
 
-def planned_trials(version: StudyVersion) -> list[design.PlannedTrial]:
+def planned_trials(version: StudyVersion) -> list[PlannedTrial]:
     """The version's trials as the design reads them; images are left out, since order needs none."""
     trials = version.trials.prefetch_related("options", "references__answer").order_by("number")
     return [_planned(trial) for trial in trials]
 
 
-def _planned(trial: Trial) -> design.PlannedTrial:
-    return design.PlannedTrial(
+def _planned(trial: Trial) -> PlannedTrial:
+    return PlannedTrial(
         format=trial.format,
         kind=trial.kind,
         condition=None,
         references=tuple(
-            design.PlannedReference(image=None, answer=reference.answer.index)
+            PlannedReference(image=None, answer=reference.answer.index)
             for reference in trial.references.all()
         ),
-        options=tuple(design.PlannedOption(image=None, label=option.label) for option in trial.options.all()),
+        options=tuple(PlannedOption(image=None, label=option.label) for option in trial.options.all()),
     )
