@@ -417,12 +417,45 @@ def test_a_new_study_has_texts_and_belongs_to_whoever_made_it(client: Client, ad
         for bound in page.context["adminform"].form
         if bound.value() is not None and bound.value() is not False
     }
-    for prefix in ("conditions", "texts"):
+    for prefix in ("conditions", "texts", "icons"):
         given |= {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"}
     answer = client.post(url(Study, "add"), {**given, "name": "New", "slug": "new"})
     assert answer.status_code == 302, answer.context["errors"]
     made = Study.objects.get()
     assert (made.created_by, made.texts.count(), Membership.objects.get().user) == (ada, 1, ada)
+
+
+def icon_form(study: Study, *, label: str = "cat", file: SimpleUploadedFile | None) -> dict[str, object]:
+    changes: dict[str, object] = {"icons-TOTAL_FORMS": "1", "icons-0-label": label}
+    if file is not None:
+        changes["icons-0-file"] = file
+    changes["icons-0-study"] = str(study.pk)
+    return study_form(study, "nothing", **changes)
+
+
+def test_a_label_gets_its_picture_on_the_study_s_page(client: Client) -> None:
+    study = draft_study(n=2)
+    upload = SimpleUploadedFile("cat.png", png(1, width=200, height=100))
+    answer = client.post(url(Study, "change", study.pk), icon_form(study, file=upload))
+    assert answer.status_code == 302, answer.context["errors"]
+    icon = study.icons.get()
+    assert (icon.label, icon.image.width, icon.image.height) == ("cat", 128, 64)
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        (None, "choose a picture for this label"),
+        (SimpleUploadedFile("cat.png", b"words"), "cat.png: not an image; taken are PNG"),
+    ],
+)
+def test_a_label_without_a_picture_is_refused(
+    client: Client, file: SimpleUploadedFile | None, why: str
+) -> None:
+    study = draft_study(n=2)
+    answer = client.post(url(Study, "change", study.pk), icon_form(study, file=file))
+    assert why in answer.content.decode()
+    assert study.icons.count() == 0
 
 
 def test_every_change_is_in_the_history(client: Client) -> None:
