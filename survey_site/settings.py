@@ -83,6 +83,10 @@ IRI_SWEEP_SECONDS = env_int("IRI_SWEEP_SECONDS", 15, minimum=1)
 IRI_MAX_ATTEMPTS = env_int("IRI_MAX_ATTEMPTS", 3, minimum=1)
 CELERY_BEAT_SCHEDULE = {
     "ring-for-work-without-a-lease": {"task": "stimuli.sweep", "schedule": float(IRI_SWEEP_SECONDS)},
+    "ring-for-waiting-observers": {
+        "task": "analysis.sweep_observations",
+        "schedule": float(IRI_SWEEP_SECONDS),
+    },
 }
 
 # Uploads: our own limits, below Pillow's warning (docs/method.md).

@@ -306,3 +306,7 @@ def _plain_trace(found: Found) -> list[list[float | None]]:
 def _finite(number: float) -> float | None:
     """JSON has no NaN: what is not a number is stored as nothing, and the IRI did not pass."""
     return number if math.isfinite(number) else None
+
+
+# Celery is told of this module alone (-I workers.tasks); the observers' task needs what is defined above.
+from workers import observing  # noqa: E402, F401

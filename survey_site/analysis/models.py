@@ -10,8 +10,24 @@ from django.db.models import Q
 
 from survey_site.analysis.exclusions import RULES, ExclusionError, Rule, rule_from_dict
 from survey_site.analysis.intervals import Interval
+from survey_site.analysis.observer_models import (
+    Observation,
+    ObservationState,
+    ObservedCondition,
+    ObserverJudgement,
+)
 from survey_site.participation.models import Mode, StudySession
 from survey_site.studies.models import Condition, Study, StudyVersion
+
+__all__ = [
+    "AlignmentScore",
+    "Exclusion",
+    "ExclusionRule",
+    "Observation",
+    "ObservationState",
+    "ObservedCondition",
+    "ObserverJudgement",
+]
 
 DEFAULT_INTERVAL = "twoway"
 

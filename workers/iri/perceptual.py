@@ -105,9 +105,15 @@ def _weighted(response: Tensor, roots: Tensor) -> Tensor:
 
 
 def load_perceptual(
-    trunk: str, *, weights: Path | None = None, device: str | torch.device = "cpu"
+    trunk: str,
+    *,
+    weights: Path | None = None,
+    calibrated: bool = True,
+    device: str | torch.device = "cpu",
 ) -> Perceptual:
     """LPIPS on a trunk: "alex", "vgg" or "squeeze".
+
+    `calibrated`: with the heads; without them every channel weighs 1 (the "baseline" of Zhang et al.).
 
     `weights`: the trunk's ImageNet weights, a file that `load_weights` takes. None: the file that the
     environment variable IRI_LPIPS_<TRUNK> names, or the one in torch's cache of downloads.
@@ -117,17 +123,17 @@ def load_perceptual(
         raise PerceptualError(f"the LPIPS trunk is {trunk!r}; allowed: {', '.join(_TRUNKS)}")
     plan = _TRUNKS[trunk]
     file = weights or _trunk_file(trunk)
-    heads, heads_sha256 = _heads(trunk)
     network = import_torchvision().models.get_model(plan.architecture, weights=None)
     load_weights(network, file)
     features = network.features.eval().requires_grad_(False)
     for module in features.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = False  # what is tapped must stay as it was
+    heads, heads_sha256 = _heads(trunk) if calibrated else (_equal_heads(features, plan), "")
     provenance = {
         "trunk": plan.architecture,
         "trunk_sha256": state_sha256(features),
-        "heads": f"lpips 0.1 {trunk}",
+        "heads": f"lpips 0.1 {trunk}" if calibrated else "none: every channel weighs 1",
         "heads_sha256": heads_sha256,
     }
     return Perceptual(trunk, features.to(device), [head.to(device) for head in heads], provenance)
@@ -155,6 +161,17 @@ def _trunk_file(trunk: str) -> Path:
         f" this machine: {variable} is {named or 'not set'}, and there is no {file};"
         f" set {variable} to a file of them ({plan.file} as torchvision publishes it)"
     )
+
+
+@torch.no_grad()
+def _equal_heads(features: nn.Sequential, plan: _Trunk) -> list[Tensor]:
+    """Ones, as many as each tap has channels."""
+    response, heads = torch.zeros(1, 3, plan.smallest, plan.smallest), []
+    for place, module in enumerate(list(features)[: plan.taps[-1] + 1]):
+        response = module(response)
+        if place in plan.taps:
+            heads.append(torch.ones(response.shape[1]))
+    return heads
 
 
 def _heads(trunk: str) -> tuple[list[Tensor], str]:

@@ -28,8 +28,13 @@ def ring(queue: str, *, times: int = 1) -> None:
     A lost ring is repeated by the sweep. Ring once for many chunks: a broker that is away is then waited
     for once.
     """
+    ring_for(MAKE_IRIS, queue, times=times)
+
+
+def ring_for(task: str, queue: str, *, times: int = 1) -> None:
+    """After commit, send `times` times a task that looks for work of its own kind on `queue`."""
     if times > 0:
-        transaction.on_commit(lambda: _send(MAKE_IRIS, {"queue": queue}, queue, times))
+        transaction.on_commit(lambda: _send(task, {"queue": queue}, queue, times))
 
 
 def ring_for_inspection(network: Network, queue: str = Queue.CPU) -> None:
