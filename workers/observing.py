@@ -99,9 +99,13 @@ class _Session:
         )
 
     def _judged(self, references: Sequence[TrialReference]) -> list[observing.Judged]:
-        """References of trials whose options are images; labels are at no distance from anything."""
+        """References of trials whose options are images; labels are at no distance, whatever their icons."""
         shown = [(one, list(one.trial.options.all())) for one in references]
-        shown = [(one, options) for one, options in shown if all(option.image for option in options)]
+        shown = [
+            (one, options)
+            for one, options in shown
+            if all(option.image and not option.label for option in options)
+        ]
         compared = [
             _Compared(self._name(one.image), [self._name(option.image) for option in options])
             for one, options in shown

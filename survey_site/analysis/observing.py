@@ -184,7 +184,9 @@ def iris_by_condition(study: Study) -> dict[Condition, list[IRI]]:
     """The IRIs that main trials of any version show, by condition, with their images."""
     found: dict[Condition, list[IRI]] = {}
     for condition in study.conditions.order_by("slug"):
-        iris = IRI.objects.done().filter(trials__condition=condition, trials__kind=TrialKind.MAIN)
+        iris = IRI.objects.done().filter(
+            references__trial__condition=condition, references__trial__kind=TrialKind.MAIN
+        )
         if shown := list(iris.with_images().distinct().order_by("target__name", "pk")):
             found[condition] = shown
     return found
