@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from workers.iri.lane import Found
+from workers.iri.memory import give_back_freed_memory
 from workers.iri.networks import BuiltNetwork
 from workers.iri.recipe import Recipe
 from workers.iri.search import Search, Work
@@ -176,14 +177,17 @@ def invert_each(
     """
     search = Search(network, layer, map(_checked, works), batch_size=batch_size, pool=pool, device=device)
     reporter = _Reporter(search, count, batch_size, on_progress)
-    while not search.is_finished:
-        if should_stop is not None and should_stop():
-            raise InversionStopped(f"stopped after {search.steps} steps")
-        for one in search.step():
-            on_result(one)
-            reporter.finish(one)
-        if not search.is_finished:
-            reporter.report()
+    try:
+        while not search.is_finished:
+            if should_stop is not None and should_stop():
+                raise InversionStopped(f"stopped after {search.steps} steps")
+            for one in search.step():
+                on_result(one)
+                reporter.finish(one)
+            if not search.is_finished:
+                reporter.report()
+    finally:
+        give_back_freed_memory()
 
 
 def _check(targets: Tensor, recipes: Sequence[Recipe], seeds: Sequence[int]) -> None:

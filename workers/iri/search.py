@@ -18,6 +18,7 @@ from torch import Tensor
 
 from workers.iri.lane import Found, Lane, Member
 from workers.iri.layer_errors import LayerError
+from workers.iri.memory import keep_freed_memory
 from workers.iri.networks import BuiltNetwork
 from workers.iri.objectives import Context, loss
 from workers.iri.passthrough import pass_gradient_through
@@ -63,7 +64,8 @@ class Search:
 
     Works are drawn one by one as places come free, so that any number needs the memory of one batch. Recipes
     may differ from work to work. Where memory doesn't suffice, a step is taken in several passes of half
-    as many images, and so on; `pass_size` is how many.
+    as many images, and so on; `pass_size` is how many. On the CPU the process keeps freed memory from now
+    on (see memory).
 
     Raises SearchError, LayerNotFound, LayerError or SizeRefused for what can't be, here or from `step`.
     """
@@ -81,6 +83,8 @@ class Search:
         if batch_size < 1:
             raise SearchError(f"batch_size is {batch_size}; allowed: whole numbers from 1")
         self._network, self._layer, self._device = network, layer, torch.device(device)
+        if self._device.type == "cpu":
+            keep_freed_memory()
         self._pool = pool
         self._works: Iterator[Work] = iter(works)
         self._next: Work | None = next(self._works, None)

@@ -49,24 +49,24 @@ class SpaceToDepthConv(nn.Module):
 def rewrite_stems(module: nn.Module) -> None:
     """In place: every convolution that looks at an image and gains by it becomes a SpaceToDepthConv."""
     for name, child in list(module.named_modules()):
-        if name and can_be_rewritten(child):
-            module.set_submodule(name, SpaceToDepthConv(child))  # type: ignore[arg-type]
+        if name and isinstance(child, nn.Conv2d) and can_be_rewritten(child):
+            module.set_submodule(name, SpaceToDepthConv(child))
 
 
-def can_be_rewritten(module: nn.Module) -> bool:
-    """Whether SpaceToDepthConv can stand for the module, and is faster on the CPU."""
+def can_be_rewritten(conv: nn.Conv2d) -> bool:
+    """Whether SpaceToDepthConv can stand for the convolution, and is faster on the CPU."""
     # Subclasses may do more than a convolution, as those that pad first.
     return (
-        type(module) is nn.Conv2d
-        and module.in_channels <= _MOST_CHANNELS
-        and module.groups == 1
-        and module.dilation == (1, 1)
-        and module.padding_mode == "zeros"
-        and module.padding != "same"
-        and len({*module.kernel_size}) == len({*module.stride}) == 1
-        and (module.padding == "valid" or len({*module.padding}) == 1)
-        and module.kernel_size[0] >= _SMALLEST_KERNEL
-        and 1 < module.stride[0] <= module.kernel_size[0]
+        type(conv) is nn.Conv2d
+        and conv.in_channels <= _MOST_CHANNELS
+        and conv.groups == 1
+        and conv.dilation == (1, 1)
+        and conv.padding_mode == "zeros"
+        and conv.padding != "same"
+        and len({*conv.kernel_size}) == len({*conv.stride}) == 1
+        and (conv.padding == "valid" or len({*conv.padding}) == 1)
+        and conv.kernel_size[0] >= _SMALLEST_KERNEL
+        and 1 < conv.stride[0] <= conv.kernel_size[0]
     )
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from tests.benchmarks.iri import batching, per_step, report, settings, time_to_match
 from tests.benchmarks.iri.subjects import STAGES, TRAINED
+from tests.benchmarks.iri.timing import WARM_UP
 from workers.iri.provenance import provenance
 
 PARTS = ("steps", "match", "settings", "batching")
@@ -65,7 +66,7 @@ def _advance(progress: Progress, name: str, total: int) -> Callable[[], None]:
 
 def _steps(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
     setting = per_step.QUICK if given.quick else per_step.StepSetting()
-    advance = _advance(progress, "a step", len(STAGES) * (setting.rounds + 1))
+    advance = _advance(progress, "a step", len(STAGES) * (setting.rounds + WARM_UP))
     rows = per_step.step_costs(setting, advance)
     return rows, report.step_table(rows)
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tests.benchmarks.iri.peers import Loop, Peer
 from tests.benchmarks.iri.reference import Reference
 from tests.benchmarks.iri.subjects import RESNET18, STAGES, photographs
-from tests.benchmarks.iri.timing import Estimate, estimate, in_turn, ratios
-from workers.iri.networks import BuiltNetwork
-from workers.iri.recipe import Recipe, preset
+from tests.benchmarks.iri.timing import WARM_UP, Estimate, estimate, in_turn, ratios
+from workers.iri.memory import keep_freed_memory
+from workers.iri.recipe import preset
 from workers.iri.responder import Responder
 from workers.iri.search import Search, Work
 from workers.iri.start_images import make_start
@@ -23,11 +24,15 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class StepCost:
-    """`speedup`: reference over library. `overhead`: library over bare passes, less 1. Seconds a step."""
+    """`speedup`: reference over library. `overhead`: library over bare passes, less 1. Seconds a step.
+
+    `kept_memory`: what of the speedup the reference gains by `keep_freed_memory` alone.
+    """
 
     stage: str
     layer: str
     speedup: Estimate
+    kept_memory: Estimate
     overhead: Estimate
     reference_seconds: Estimate
     library_seconds: Estimate
@@ -47,28 +52,20 @@ QUICK = StepSetting(size=32, batch=2, rounds=3)
 
 def step_costs(setting: StepSetting, on_round: Callable[[], None]) -> list[StepCost]:
     """One row a stage. Raises AssertionError where library and reference don't agree."""
-    network = RESNET18.build()
     pairs = zip(STAGES, RESNET18.layers, strict=True)
-    return [_step_cost(network, stage, layer, setting, on_round) for stage, layer in pairs]
+    return [_step_cost(stage, layer, setting, on_round) for stage, layer in pairs]
 
 
-def _step_cost(
-    network: BuiltNetwork, stage: str, layer: str, setting: StepSetting, on_round: Callable[[], None]
-) -> StepCost:
-    # One step warms up; the last look at the iterates is left out, as the reference never takes it.
-    recipe = preset(
-        "reg_free_paper", image_size=setting.size, steps=setting.rounds + 2, relu_passthrough=False
-    )
-    targets = photographs(setting.batch, setting.size)
-    starts = torch.stack([make_start(recipe.start, setting.size, seed) for seed in range(setting.batch)])
-    reference = Reference(network, layer, targets, starts)
-    search = _search(network, layer, targets, recipe)
-    seconds = in_turn(
-        {"reference": reference.step, "library": search.step, "bare": _bare(network, layer, setting, starts)},
-        setting.rounds,
-        on_round,
-    )
-    difference = _difference(reference.errors, search.least_errors())
+def _step_cost(stage: str, layer: str, setting: StepSetting, on_round: Callable[[], None]) -> StepCost:
+    with (
+        Peer(reference_loop, layer, setting) as reference,
+        Peer(reference_loop, layer, setting, True) as kept,
+        Peer(library_loop, layer, setting) as library,
+        Peer(bare_loop, layer, setting) as bare,
+    ):
+        peers = {"reference": reference, "kept": kept, "library": library, "bare": bare}
+        seconds = in_turn({name: peer.step for name, peer in peers.items()}, setting.rounds, on_round)
+        difference = _difference(reference.errors(), library.errors())
     if difference > TOLERANCE:
         raise AssertionError(f"{layer}: errors differ by {difference:g}; allowed: {TOLERANCE:g}")
     overhead = ratios(seconds["library"], seconds["bare"])
@@ -76,6 +73,7 @@ def _step_cost(
         stage=stage,
         layer=layer,
         speedup=ratios(seconds["reference"], seconds["library"]),
+        kept_memory=ratios(seconds["reference"], seconds["kept"]),
         overhead=Estimate(overhead.median - 1, overhead.low - 1, overhead.high - 1, overhead.rounds),
         reference_seconds=estimate(seconds["reference"]),
         library_seconds=estimate(seconds["library"]),
@@ -84,21 +82,43 @@ def _step_cost(
     )
 
 
-def _search(network: BuiltNetwork, layer: str, targets: Tensor, recipe: Recipe) -> Search:
+def reference_loop(layer: str, setting: StepSetting, is_memory_kept: bool = False) -> Loop:
+    """The search as it is usually written, in a process left as it is, or told to keep freed memory."""
+    if is_memory_kept:
+        keep_freed_memory()
+    reference = Reference(RESNET18.build(), layer, *_images(setting))
+    return Loop(reference.step, lambda: reference.errors)
+
+
+def library_loop(layer: str, setting: StepSetting) -> Loop:
+    """The library with the paper's own descent."""
+    # One more step than is taken: the last look at the iterates is left out, as the reference never takes it.
+    steps = setting.rounds + WARM_UP + 1
+    recipe = preset("reg_free_paper", image_size=setting.size, steps=steps, relu_passthrough=False)
+    targets, _ = _images(setting)
     works = [Work(target, seed, recipe) for seed, target in enumerate(targets)]
-    return Search(network, layer, works, batch_size=len(targets))
+    search = Search(RESNET18.build(), layer, works, batch_size=setting.batch)
+    return Loop(search.step, search.least_errors)
 
 
-def _bare(network: BuiltNetwork, layer: str, setting: StepSetting, starts: Tensor) -> Callable[[], None]:
-    """Forward to the layer and backward to the image, and nothing else."""
-    responder = Responder(network, [layer], setting.size, torch.device("cpu"))
-    images = starts.contiguous(memory_format=torch.channels_last)
+def bare_loop(layer: str, setting: StepSetting) -> Loop:
+    """Forward to the layer and backward to the image, and nothing else, as fast as the library can."""
+    keep_freed_memory()
+    responder = Responder(RESNET18.build(), [layer], setting.size, torch.device("cpu"))
+    images = _images(setting)[1].contiguous(memory_format=torch.channels_last)
 
-    def run() -> None:
+    def step() -> None:
         leaf = images.requires_grad_()
         torch.autograd.grad(responder.bare(leaf)[layer].sum(), leaf)
 
-    return run
+    return Loop(step, list)
+
+
+def _images(setting: StepSetting) -> tuple[Tensor, Tensor]:
+    """Targets and start images."""
+    start = preset("reg_free_paper").start
+    starts = [make_start(start, setting.size, seed) for seed in range(setting.batch)]
+    return photographs(setting.batch, setting.size), torch.stack(starts)
 
 
 def _difference(one: list[float], other: list[float]) -> float:

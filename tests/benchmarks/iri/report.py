@@ -22,13 +22,15 @@ def _table(title: str, *columns: str) -> Table:
 def step_table(rows: Sequence[StepCost]) -> Table:
     table = _table(
         "A step, ResNet-18, same algorithm: median of rounds taken in turn (95 % interval)",
-        "stage", "layer", "reference / library", "library / bare − 1", "ms a step", "largest difference",
+        "stage", "layer", "reference / library", "of it kept memory", "library / bare − 1", "ms a step",
+        "largest difference",
     )  # fmt: skip
     for row in rows:
         table.add_row(
             row.stage,
             row.layer,
             str(row.speedup),
+            str(row.kept_memory),
             str(row.overhead),
             f"{1000 * row.library_seconds.median:.1f}",
             f"{row.largest_difference:.1e}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.benchmarks.iri import cache, per_step, time_to_match
 from tests.benchmarks.iri.__main__ import main
 from tests.benchmarks.iri.reference import Reference
 from tests.benchmarks.iri.subjects import RESNET18, STAGES, TRAINED, photographs
-from tests.benchmarks.iri.timing import estimate, in_turn, ratios
+from tests.benchmarks.iri.timing import WARM_UP, estimate, in_turn, ratios
 from workers.iri.inversion import invert
 from workers.iri.recipe import preset
 from workers.iri.start_images import make_start
@@ -82,11 +83,19 @@ def test_an_interval_of_a_median_is_made_of_order_statistics() -> None:
     assert (estimate([2.0, 1.0, 4.0]).low, estimate([2.0, 1.0, 4.0]).high) == (1, 4)
 
 
-def test_variants_take_turns_and_the_first_round_is_not_counted() -> None:
+def test_variants_take_turns_and_the_first_rounds_are_not_counted() -> None:
     order: list[str] = []
-    seconds = in_turn({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2, nothing)
-    assert order == ["a", "b"] * 3
-    assert {name: len(values) for name, values in seconds.items()} == {"a": 2, "b": 2}
+
+    def taking(name: str) -> Callable[[], float]:
+        def run() -> float:
+            order.append(name)
+            return float(len(order))
+
+        return run
+
+    seconds = in_turn({"a": taking("a"), "b": taking("b")}, 2, nothing)
+    assert order == ["a", "b"] * (2 + WARM_UP)
+    assert seconds == {"a": [2 * WARM_UP + 1, 2 * WARM_UP + 3], "b": [2 * WARM_UP + 2, 2 * WARM_UP + 4]}
     assert ratios([2.0, 6.0, 4.0], [1.0, 2.0, 2.0]).median == 2
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy.stats import binom
+
+WARM_UP = 2
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,15 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 
 def in_turn(
-    variants: Mapping[str, Callable[[], object]], rounds: int, on_round: Callable[[], None]
+    variants: Mapping[str, Callable[[], float]], rounds: int, on_round: Callable[[], None]
 ) -> dict[str, list[float]]:
-    """Seconds of each variant in each round. A round before the first, not counted, warms up."""
+    """Seconds, as it tells itself, of each variant in each round. WARM_UP rounds before are not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for turn in range(rounds + 1):
+    for turn in range(rounds + WARM_UP):
         for name, run in variants.items():
-            began = time.perf_counter()
-            run()
-            if turn:
-                seconds[name].append(time.perf_counter() - began)
+            took = run()
+            if turn >= WARM_UP:
+                seconds[name].append(took)
         on_round()
     return seconds
 
