@@ -89,6 +89,7 @@ def invert(
     should_stop: Callable[[], bool] | None = None,
     pool: Pool | None = None,
     device: str | torch.device = "cpu",
+    precision: str = "float32",
 ) -> Inversion:
     """Images that a layer represents as it represents the targets (Nanda et al., AAAI 2023, "IRIs").
 
@@ -105,12 +106,13 @@ def invert(
     `on_result` is called with each image as soon as it is finished, `on_progress` about once a second,
     `should_stop` before every step.
     `pool`: natural images to start from, needed by recipes whose start is one.
+    `precision`: of the gradients: float32, tf32 (NVIDIA GPUs) or bf16; what is finished is judged in float32.
     On the CPU the same call with the same number of threads gives the same images, bit for bit.
 
     An image that can't be searched for to the end (a dead layer, a response that is not finite) fails with a
     reason in `failures` and stops no other.
-    Raises InversionError, LayerNotFound, LayerError or SizeRefused for what can't be used, InversionStopped,
-    with what was finished, when told to stop.
+    Raises InversionError, PrecisionError, LayerNotFound, LayerError or SizeRefused for what can't be used,
+    InversionStopped, with what was finished, when told to stop.
 
     >>> network = build(NetworkSpec("package", "efficientnet_lite0", pretrained=True))
     >>> found = invert(network, "_avg_pooling", targets, preset("reg_free"), seeds=range(len(targets)))
@@ -138,6 +140,7 @@ def invert(
             should_stop=should_stop,
             pool=pool,
             device=device,
+            precision=precision,
         )
     except InversionStopped as stopped:
         raise InversionStopped(str(stopped), found) from None
@@ -165,6 +168,7 @@ def invert_each(
     should_stop: Callable[[], bool] | None = None,
     pool: Pool | None = None,
     device: str | torch.device = "cpu",
+    precision: str = "float32",
 ) -> None:
     """As `invert`, for any number of targets with the memory of one batch.
 
@@ -175,7 +179,15 @@ def invert_each(
     >>> works = (Work(from_png(path.read_bytes()), seed, recipe) for seed, path in enumerate(paths))
     >>> invert_each(network, "layer2", works, on_result=store, batch_size=8)
     """
-    search = Search(network, layer, map(_checked, works), batch_size=batch_size, pool=pool, device=device)
+    search = Search(
+        network,
+        layer,
+        map(_checked, works),
+        batch_size=batch_size,
+        pool=pool,
+        device=device,
+        precision=precision,
+    )
     reporter = _Reporter(search, count, batch_size, on_progress)
     try:
         while not search.is_finished:

@@ -22,6 +22,7 @@ from workers.iri.memory import keep_freed_memory
 from workers.iri.networks import BuiltNetwork
 from workers.iri.objectives import Context, loss
 from workers.iri.passthrough import pass_gradient_through
+from workers.iri.precision import check_precision, computing
 from workers.iri.recipe import Recipe
 from workers.iri.responder import Responder
 from workers.iri.start_images import Pool, make_start
@@ -29,7 +30,7 @@ from workers.iri.start_images import Pool, make_start
 # Every so many steps finished and failed images are looked for. By steps and not by time, so that a search
 # can be repeated, and not at every step, since reading numbers back makes a device wait.
 FINISH_EVERY = 10
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 class SearchError(ValueError):
@@ -65,9 +66,10 @@ class Search:
     Works are drawn one by one as places come free, so that any number needs the memory of one batch. Recipes
     may differ from work to work. Where memory doesn't suffice, a step is taken in several passes of half
     as many images, and so on; `pass_size` is how many. On the CPU the process keeps freed memory from now
-    on (see memory).
+    on (see memory). `precision`: of the gradients (see precision); float32 judges what is finished.
 
-    Raises SearchError, LayerNotFound, LayerError or SizeRefused for what can't be, here or from `step`.
+    Raises SearchError, PrecisionError, LayerNotFound, LayerError or SizeRefused for what can't be, here or
+    from `step`.
     """
 
     def __init__(
@@ -79,10 +81,13 @@ class Search:
         batch_size: int,
         pool: Pool | None = None,
         device: str | torch.device = "cpu",
+        precision: str = "float32",
     ) -> None:
         if batch_size < 1:
             raise SearchError(f"batch_size is {batch_size}; allowed: whole numbers from 1")
         self._network, self._layer, self._device = network, layer, torch.device(device)
+        check_precision(precision, self._device)
+        self._precision = precision
         if self._device.type == "cpu":
             keep_freed_memory()
         self._pool = pool
@@ -113,6 +118,10 @@ class Search:
 
     def step(self) -> list[Found]:
         """Look at the present images, let the finished leave, and move the others one step."""
+        with computing("float32", self._device):
+            return self._step()
+
+    def _step(self) -> list[Found]:
         found = self._fill()
         if not self._lanes:
             return found
@@ -260,7 +269,9 @@ class Search:
         views = [
             segment.lane.view(segment.rows, leaf) for segment, leaf in zip(segments, leaves, strict=True)
         ]
-        responses = first.responder(_joined(views))
+        with computing(self._precision, self._device):
+            responses = first.responder(_joined(views))
+        responses = {layer: response.float() for layer, response in responses.items()}
         if not responses[self._layer].requires_grad:
             raise LayerError(f"layer {self._layer!r} does not depend on the image; allowed: one that does")
         if first.recipe.relu_passthrough:
@@ -283,6 +294,7 @@ class Search:
             "version": STATE_VERSION,
             "layer": self._layer,
             "weights_sha256": self._network.weights_sha256,
+            "precision": self._precision,
             "steps": self.steps,
             "drawn": self._drawn,
             "pass_size": self.pass_size,
@@ -292,12 +304,13 @@ class Search:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state_dict` was taken; works that had been drawn are drawn and left aside.
 
-        Raises SearchError for the state of another version, network or layer.
+        Raises SearchError for the state of another version, network, layer or precision.
         """
         mine = {
             "version": STATE_VERSION,
             "layer": self._layer,
             "weights_sha256": self._network.weights_sha256,
+            "precision": self._precision,
         }
         for name, value in mine.items():
             if state.get(name) != value:

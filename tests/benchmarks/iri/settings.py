@@ -43,28 +43,31 @@ class Floor:
 def settings(size: int, steps: int) -> Mapping[str, Recipe]:
     """Recipes that differ in how they descend and in where they start, never in what they minimise."""
     base = replace(preset("reg_free"), image_size=size, steps=steps, finish_below=None)
-    adam = {rate: replace(base, optimizer=Optimizer("adam", rate)) for rate in (0.02, 0.05, 0.1, 0.2)}
+    longer = replace(base, steps=4 * steps)
     grey = Start("grey_noise")
+    lbfgs = Optimizer("lbfgs", 1.0, "constant")
     return {
         "the paper's": replace(base, optimizer=Optimizer("normalized_gradient", 1.0, "constant")),
-        **{f"Adam {rate:g}": recipe for rate, recipe in adam.items()},
-        "Adam 0.05, 1.5 times the steps": replace(adam[0.05], steps=3 * steps // 2),
-        "Adam 0.05, twice the steps": replace(adam[0.05], steps=2 * steps),
-        "Adam 0.1, twice the steps": replace(adam[0.1], steps=2 * steps),
-        "Adam 0.1, four times the steps": replace(adam[0.1], steps=4 * steps),
+        **{
+            f"Adam {rate:g}": replace(base, optimizer=Optimizer("adam", rate))
+            for rate in (0.02, 0.05, 0.1, 0.2)
+        },
         "Adam 0.1, rate constant": replace(base, optimizer=Optimizer("adam", 0.1, "constant")),
         "Adam 0.1, halved 8 times": replace(base, optimizer=Optimizer("adam", 0.1, "halving")),
-        "Adam 0.05, grey start": replace(adam[0.05], start=grey),
-        "Adam 0.02, grey start": replace(adam[0.02], start=grey),
-        "Adam 0.05, black start": replace(adam[0.05], start=Start("black")),
-        "L-BFGS": replace(base, optimizer=Optimizer("lbfgs", 1.0, "constant")),
-        "L-BFGS, grey start": replace(base, optimizer=Optimizer("lbfgs", 1.0, "constant"), start=grey),
-        "sigmoid, Adam 0.3, grey start": replace(
+        "L-BFGS": replace(base, optimizer=lbfgs),
+        "grey, Adam 0.05": replace(base, optimizer=Optimizer("adam", 0.05), start=grey),
+        "grey, Adam 0.02": replace(base, optimizer=Optimizer("adam", 0.02), start=grey),
+        "grey, L-BFGS": replace(base, optimizer=lbfgs, start=grey),
+        "grey, sigmoid, Adam 0.3": replace(
             base, optimizer=Optimizer("adam", 0.3), parametrization="sigmoid", start=grey
         ),
-        "Fourier, Adam 0.02, grey start": replace(
+        "grey, Fourier, Adam 0.02": replace(
             base, optimizer=Optimizer("adam", 0.02), parametrization="fourier", start=grey
         ),
+        "4 x steps, Adam 0.1": longer,
+        "4 x steps, Adam 0.05": replace(longer, optimizer=Optimizer("adam", 0.05)),
+        "4 x steps, grey, Adam 0.02": replace(longer, optimizer=Optimizer("adam", 0.02), start=grey),
+        "4 x steps, grey, L-BFGS": replace(longer, optimizer=lbfgs, start=grey),
     }
 
 

@@ -1,0 +1,75 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.workers.iri.tiny import SIZE, built, conv_net, photographs
+from workers.iri.extractor import respond
+from workers.iri.images import from_png, to_png
+from workers.iri.inversion import invert
+from workers.iri.objectives import relative_error
+from workers.iri.precision import PrecisionError, check_precision, computing
+from workers.iri.recipe import preset
+
+pytestmark = pytest.mark.torch
+RECIPE = preset("reg_free", image_size=SIZE, steps=60, finish_below=None)
+
+
+def kinds_of(net: nn.Module) -> list[torch.dtype]:
+    """The kinds of number that the network's convolution gives from now on."""
+    seen: list[torch.dtype] = []
+
+    def note(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        seen.append(output.dtype)
+
+    net.get_submodule("conv2").register_forward_hook(note)
+    return seen
+
+
+def test_a_descent_in_bf16_is_judged_in_float32() -> None:
+    net, targets = conv_net(), photographs(2)
+    kinds = kinds_of(net)
+    limit = 0.3
+    found = invert(
+        built(net), "norm2", targets, replace(RECIPE, finish_below=limit), range(2), precision="bf16"
+    )
+    assert set(kinds) == {torch.bfloat16, torch.float32}
+    shown = torch.stack([from_png(to_png(image)) for image in found.images])
+    errors = relative_error(respond(net, "norm2", shown), respond(net, "norm2", targets))
+    assert all(error <= limit for error in errors.tolist())
+    assert max(found.steps_run) < RECIPE.steps
+
+
+def test_a_descent_in_float32_computes_in_nothing_else() -> None:
+    net = conv_net()
+    kinds = kinds_of(net)
+    invert(built(net), "norm2", photographs(1), RECIPE, [0])
+    assert set(kinds) == {torch.float32}
+
+
+def test_tf32_is_allowed_only_where_it_is_asked_for_and_settings_are_put_back() -> None:
+    def allowed() -> tuple[bool, bool]:
+        return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+    before, gpu = allowed(), torch.device("cuda")
+    with computing("tf32", gpu):
+        assert allowed() == (True, True)
+        with computing("float32", gpu):
+            assert allowed() == (False, False)
+        assert allowed() == (True, True)
+    assert allowed() == before
+
+
+@pytest.mark.parametrize(
+    ("precision", "message"),
+    [
+        ("fp16", "precision is 'fp16'; allowed: float32, tf32, bf16"),
+        ("tf32", "precision is 'tf32' on cpu; allowed there: float32, bf16"),
+    ],
+)
+def test_a_precision_that_cannot_be_is_refused(precision: str, message: str) -> None:
+    with pytest.raises(PrecisionError, match=message):
+        check_precision(precision, torch.device("cpu"))
+    with pytest.raises(PrecisionError, match=message):
+        invert(built(conv_net()), "norm2", photographs(1), RECIPE, [0], precision=precision)

@@ -1,0 +1,47 @@
+"""How precisely a descent computes. What it finds is always judged in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+PRECISIONS = ("float32", "tf32", "bf16")
+
+
+class PrecisionError(ValueError):
+    """A precision that can't be; the message names the value given and what is allowed."""
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Raise PrecisionError for an unknown precision, or for one that the device doesn't have."""
+    if precision not in PRECISIONS:
+        raise PrecisionError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}")
+    if precision == "tf32" and device.type != "cuda":
+        raise PrecisionError(f"precision is 'tf32' on {device}; allowed there: float32, bf16")
+
+
+@contextmanager
+def computing(precision: str, device: torch.device) -> Iterator[None]:
+    """Within it the device computes so.
+
+    float32: without TF32, which torch otherwise lets convolutions use. tf32: products of 10-bit mantissas,
+    sums in float32 (NVIDIA A100 and later). bf16: torch.autocast, 7-bit mantissas.
+    """
+    with _tf32(precision == "tf32", device), torch.autocast(device.type, torch.bfloat16, precision == "bf16"):
+        yield
+
+
+@contextmanager
+def _tf32(is_allowed: bool, device: torch.device) -> Iterator[None]:
+    if device.type != "cuda":
+        yield
+        return
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, convolutions.allow_tf32
+    try:
+        products.allow_tf32 = convolutions.allow_tf32 = is_allowed
+        yield
+    finally:
+        products.allow_tf32, convolutions.allow_tf32 = before
