@@ -1,10 +1,12 @@
-"""Bootstrap intervals over participants, and over participants and items at once. Pure numpy."""
+"""Bootstrap intervals over participants, and over participants and items at once. Numpy and scipy.fft."""
 
 from collections.abc import Iterator, Sequence
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from survey_site.analysis.cells import CellTable, Clusters
 from survey_site.analysis.intervals import Interval
@@ -17,6 +19,10 @@ FloatArray = NDArray[Any]
 DRAWS_AT_ONCE = 2_000_000
 #: Whole numbers up to here are exact in float32.
 EXACT_IN_FLOAT32 = 2**24
+#: How far from its mean, in standard deviations, the exact bootstrap distribution is looked at.
+FURTHEST_SDS = 14
+#: Of a cumulated distribution after a Fourier transform there and back.
+ROUNDING = 1e-12
 
 PEOPLE_DRAWN, ITEMS_DRAWN = 0, 1
 
@@ -24,10 +30,49 @@ PEOPLE_DRAWN, ITEMS_DRAWN = 0, 1
 def over_participants(groups: Sequence[Clusters], settings: ScoreSettings) -> list[Interval]:
     """Percentile bootstrap over whole participants (Efron & Tibshirani 1993, ch. 13), per group of them.
 
+    Where all participants gave equally many answers, the whole bootstrap distribution is computed
+    (`exact_over_participants`): what infinitely many replicates would give. Otherwise replicates are drawn.
     How often each of P participants is drawn depends on the seed and on P only, so groups of equally many
     share their draws, and a replicate of all of them is one product of small matrices. A group's interval is
     the same whichever others come with it.
     """
+    exact = [exact_over_participants(group, settings.confidence) for group in groups]
+    drawn = [place for place, interval in enumerate(exact) if interval is None]
+    resampled = dict(zip(drawn, _resampled([groups[place] for place in drawn], settings), strict=True))
+    return [resampled[place] if interval is None else interval for place, interval in enumerate(exact)]
+
+
+def exact_over_participants(clusters: Clusters, confidence: float) -> Interval | None:
+    """Percentiles of the bootstrap distribution itself; None where answers per participant differ.
+
+    The hits of P participants drawn with replacement are a sum of P independent draws from the participants'
+    own hits: its distribution is theirs, convolved P times with itself, here by the Fourier transform. Drawn
+    replicates scatter around these percentiles. Hits are whole numbers, so the result has no rounding in it.
+    """
+    if clusters.n[0] != clusters.n[-1]:
+        return None
+    if clusters.count == 1:
+        return _nothing_to_resample(clusters)
+    values, chances = clusters.hits - clusters.hits.min(), clusters.multiplicity / clusters.count
+    mean = clusters.count * float(chances @ values)
+    sd = sqrt(clusters.count * float(chances @ values**2) - mean**2 / clusters.count)
+    # The sums that are looked at: all, or those around the mean; what lies further away has no chance.
+    most = clusters.count * int(values.max())
+    length = fft.next_fast_len(min(most, ceil(2 * FURTHEST_SDS * sd)) + 1, real=True)
+    first = max(0, ceil(mean - length / 2)) if length <= most else 0
+    one = np.bincount(values % length, weights=chances, minlength=length)
+    wrapped = fft.irfft(fft.rfft(one) ** clusters.count, length)
+    sums = np.cumsum(np.roll(wrapped, -(first % length)))
+    total = int(clusters.n[0]) * clusters.count
+    base = int(clusters.hits.min()) * clusters.count + first
+    low, high = (
+        (base + int(np.searchsorted(sums, share - ROUNDING))) / total
+        for share in ((1 - confidence) / 2, (1 + confidence) / 2)
+    )
+    return Interval(low, high)
+
+
+def _resampled(groups: Sequence[Clusters], settings: ScoreSettings) -> list[Interval]:
     shares = [np.empty(settings.replicates) for _ in groups]
     for people in {group.count for group in groups}:
         places = [place for place, group in enumerate(groups) if group.count == people]
@@ -71,7 +116,8 @@ def one_way_and_crossed(
                     row[part] = values
     return [
         (
-            _one_way_interval(table.by_participant, own[1] / own[0], settings),
+            exact_over_participants(table.by_participant, settings.confidence)
+            or _one_way_interval(table.by_participant, own[1] / own[0], settings),
             _crossed_interval(table, own[2], own[3], settings),
         )
         for table, own in zip(tables, sums, strict=True)
@@ -142,9 +188,13 @@ def _rows_and_hits(clusters: Clusters) -> NDArray[np.int64]:
 
 def _one_way_interval(clusters: Clusters, shares: NDArray[np.float64], settings: ScoreSettings) -> Interval:
     if clusters.count == 1:
-        share = float(clusters.hits[0] / clusters.n[0])
-        return Interval(share, share, "one participant: nothing to resample")
+        return _nothing_to_resample(clusters)
     return _percentiles(shares, settings.confidence)
+
+
+def _nothing_to_resample(clusters: Clusters) -> Interval:
+    share = float(clusters.hits[0] / clusters.n[0])
+    return Interval(share, share, "one participant: nothing to resample")
 
 
 def _equal_rows(table: CellTable) -> int | None:

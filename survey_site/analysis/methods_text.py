@@ -45,10 +45,11 @@ def _scores(report: Mapping[str, Any]) -> str:
     settings = report["settings"]
     return (
         "The human-alignment score of a condition is the share of answers that chose the target. "
-        f"Its {settings['confidence']:.0%} interval is from the two-way cluster variance over participants "
-        "and items (Cameron, Gelbach & Miller, 2011) with a t distribution on the smaller number of clusters "
-        f"less one; bootstrap intervals use {settings['replicates']:,} replicates over participants, and "
-        f"over participants and items at once (Owen, 2007), from RNG seed {settings['rng_seed']}. "
+        f"Its {settings['confidence']:.0%} interval inverts a score test with the two-way variance over "
+        "participants and items (V_participants + V_items - V_residual) and Satterthwaite's degrees "
+        "of freedom; the bootstrap over participants is exact where all gave equally many answers, "
+        "and otherwise, like that over participants and items at once (Owen, 2007), has "
+        f"{settings['replicates']:,} replicates from RNG seed {settings['rng_seed']}. "
         "Noise ceilings are the shares of answers that agree with the most frequent answer of the other "
         "participants (lower) and of all (upper)."
     )

@@ -15,10 +15,10 @@ from scipy.special import expit, logit
 
 from survey_site.analysis.answers import AnswerTable, ScoringError
 from survey_site.analysis.cells import CellTable
-from survey_site.analysis.intervals import Interval, components, twoway
+from survey_site.analysis.intervals import Interval, cluster, twoway
 from survey_site.analysis.mixed_logit import fit_mixed_logit
 
-METHODS = {"twoway": twoway, "components": components}
+METHODS = {"twoway": twoway, "cluster": cluster}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ def power_of(
     n_simulations: int = 1000,
     rng_seed: int = 2023,
 ) -> Power:
-    """Simulate complete studies and score them by `method` (twoway or components).
+    """Simulate complete studies and score them by `method` (twoway or cluster).
 
     Raises ScoringError for sizes below 2, `against` outside (0, 1) and unknown methods.
     """

@@ -10,7 +10,7 @@ What a notebook needs::
     >>> score.hits, score.n, round(score.estimate, 3)
     (5, 6, 0.833)
     >>> sorted(score.intervals)
-    ['bootstrap', 'clopper_pearson', 'components', 'crossed', 'twoway', 'wilson']
+    ['bootstrap', 'clopper_pearson', 'cluster', 'crossed', 'twoway', 'wilson']
 
 Whoever has columns already makes an `AnswerTable.from_columns(...)` and calls `score_table`: the same bits,
 without a million rows in between.
@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from survey_site.analysis import bootstrap
 from survey_site.analysis.answers import AnswerTable, ScoredRow, ScoringError
 from survey_site.analysis.cells import CellTable
-from survey_site.analysis.intervals import Interval, clopper_pearson, components, twoway, wilson
+from survey_site.analysis.intervals import Interval, clopper_pearson, cluster, twoway, wilson
 from survey_site.analysis.score_settings import ScoreSettings
 from survey_site.analysis.signal_detection import d_prime
 
@@ -60,9 +60,10 @@ class ConditionScore:
     participant_mean, item_mean: mean of the participants' (items') own means, in [0, 1].
     chance: mean of 1 / n_options over the rows, None where a row does not tell.
     d_prime: `d_prime(hits, n)` where every row had two options, else None.
-    intervals: by name, ``twoway`` (the default), ``components`` (variance components: steadier in small
-    studies), ``bootstrap`` (over participants), ``crossed`` (the bootstrap over participants and items at
-    once, conservative), ``wilson`` and ``clopper_pearson`` (pooled: too narrow where people or items differ).
+    intervals: by name, ``twoway`` (the default), ``cluster`` (the two-way cluster sums of statsmodels and
+    Stata with t on min(P, I) - 1), ``bootstrap`` (over participants), ``crossed`` (the bootstrap over
+    participants and items at once, conservative), ``wilson`` and ``clopper_pearson`` (pooled: too narrow
+    where people or items differ).
     """
 
     condition: str
@@ -135,7 +136,7 @@ def _score(
         d_prime=d_prime(hits, n) if np.all(n_options == 2) else None,
         intervals={
             "twoway": twoway(table, settings.confidence),
-            "components": components(table, settings.confidence),
+            "cluster": cluster(table, settings.confidence),
             **resampled,
             "wilson": wilson(hits, n, settings.confidence),
             "clopper_pearson": clopper_pearson(hits, n, settings.confidence),

@@ -12,7 +12,7 @@ from survey_site.analysis.services import score_study
 from survey_site.participation.models import Mode, Response, SessionState, StudySession
 from survey_site.studies.models import Study, TrialKind
 
-INTERVALS = ["twoway", "components", "bootstrap", "crossed", "wilson", "clopper_pearson"]
+INTERVALS = ["twoway", "cluster", "bootstrap", "crossed", "wilson", "clopper_pearson"]
 
 
 def results_of(study: Study, mode: str) -> dict[str, Any]:

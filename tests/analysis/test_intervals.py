@@ -1,4 +1,4 @@
-"""The interval from variance components, against a naive fit and its own promises."""
+"""The two-way interval, against a naive fit, textbook formulas and its own promises."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from survey_site.analysis.answers import AnswerTable, ScoredRow
 from survey_site.analysis.cells import CellTable
-from survey_site.analysis.intervals import additive_residual_variance, components, twoway
+from survey_site.analysis.intervals import additive_residual_variance, cluster, twoway
 from tests.analysis.test_scoring import study
 
 
@@ -39,42 +39,62 @@ def test_a_complete_table_equals_textbook_analysis_of_variance() -> None:
     y = np.array([row.is_correct for row in rows], dtype=float).reshape(12, 9)
     mean, by_person, by_item = y.mean(), y.mean(axis=1), y.mean(axis=0)
     residual = np.square(y - by_person[:, None] - by_item + mean).sum() / (11 * 8) / y.size
-    clustered_by_person, clustered_by_item = by_person.var(ddof=1) / 12, by_item.var(ddof=1) / 9
-    of_people, of_items = clustered_by_person - residual, clustered_by_item - residual
-    assert min(of_people, of_items) > 0
-    variance = residual + of_people + of_items
-    spread = residual**2 / 88 + of_people * clustered_by_person / 11 + of_items * clustered_by_item / 8
-    freedom = variance**2 / spread
-    answers = mean * (1 - mean) / variance
-    # Wilson's interval of that many answers, with z replaced by t
+    of_people, of_items = by_person.var(ddof=1) / 12, by_item.var(ddof=1) / 9
+    assert min(of_people, of_items) > residual
+    variance = of_people + of_items - residual
+    freedom = variance**2 / (residual**2 / 88 + of_people**2 / 11 + of_items**2 / 8)
     t = stats.t.ppf(0.975, freedom)
-    low, high = proportion_confint(mean * answers, answers, alpha=2 * stats.norm.sf(t), method="wilson")
-    interval = components(cells(rows))
+    interval = twoway(cells(rows))
+    assert interval.note == ""
+    for end in (interval.low, interval.high):
+        scale = end * (1 - end) / (mean * (1 - mean))
+        at_end = residual * scale + (variance - residual) * scale**1.5
+        assert abs(end - mean) == pytest.approx(t * at_end**0.5, rel=1e-8)
+
+
+def test_single_answers_have_wilsons_ends() -> None:
+    """Where neither participants nor items add anything, the ends are Wilson's for as many answers."""
+    checkerboard = [ScoredRow("c", str(p), str(i), (p + i) % 2 == 0) for p in range(4) for i in range(4)]
+    interval = twoway(cells(checkerboard))
+    residual = 0.25 / 16 * 16 / 9
+    variance = residual * (1 - 2 / 3)
+    answers = 0.25 / variance
+    t = stats.t.ppf(0.975, variance**2 / (residual**2 / 9))
+    low, high = proportion_confint(answers / 2, answers, alpha=2 * stats.norm.sf(t), method="wilson")
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-9)
 
 
-def test_it_stays_inside_the_unit_interval_where_twoway_is_clipped() -> None:
+def test_it_stays_inside_the_unit_interval_where_cluster_sums_are_clipped() -> None:
     table = cells(study(4, 3, share=0.9, seed=2))
-    assert twoway(table).high == 1
-    assert components(table).high < 1
+    assert cluster(table).high == 1
+    assert twoway(table).high < 1
 
 
-def test_too_few_cells_fall_back_to_twoway_and_say_so() -> None:
+def test_too_few_cells_fall_back_to_cluster_sums_and_say_so() -> None:
     rows = [ScoredRow("c", "a", "1", True), ScoredRow("c", "b", "2", False), ScoredRow("c", "b", "1", True)]
-    interval = components(cells(rows))
-    assert (interval.low, interval.high) == (twoway(cells(rows)).low, twoway(cells(rows)).high)
-    assert "too few cells for components" in interval.note
+    interval, other = twoway(cells(rows)), cluster(cells(rows))
+    assert (interval.low, interval.high) == (other.low, other.high)
+    assert "too few cells for a residual: cluster sums" in interval.note
 
 
-def test_without_effects_twoway_undercovers_and_components_do_not() -> None:
+def test_without_effects_cluster_sums_undercover_and_the_default_does_not() -> None:
     """400 studies of 10 x 10; the Monte-Carlo error of .95 is .011. The full table: make coverage."""
     rng = np.random.default_rng(4)
-    covered = {"twoway": 0, "components": 0}
+    covered = {"twoway": 0, "cluster": 0}
     for _ in range(400):
         hits = (rng.random((10, 10)) < 0.8).astype(np.int64)
         table = CellTable(np.ones_like(hits), hits)
-        for name, method in (("twoway", twoway), ("components", components)):
+        for name, method in (("twoway", twoway), ("cluster", cluster)):
             interval = method(table)
             covered[name] += interval.low <= 0.8 <= interval.high
-    assert covered["components"] / 400 >= 0.94
-    assert covered["twoway"] < covered["components"]
+    assert covered["twoway"] / 400 >= 0.93
+    assert covered["cluster"] < covered["twoway"]
+
+
+def test_the_score_lies_inside_and_mirrored_answers_have_mirrored_ends() -> None:
+    for seed in range(20):
+        table = cells(study(8, 6, share=0.8, person_sd=1, item_sd=1, seed=seed))
+        mirrored = CellTable(table.answers, table.answers - table.hits)
+        interval, other = twoway(table), twoway(mirrored)
+        assert 0 <= interval.low <= table.estimate <= interval.high <= 1
+        assert (other.low, other.high) == pytest.approx((1 - interval.high, 1 - interval.low), abs=1e-9)

@@ -83,7 +83,7 @@ def test_effects_are_read_off_a_pilot() -> None:
     [
         ({"participants": 1}, "1 participants and 10 items; both must be 2 or more"),
         ({"against": 1}, "against is 1; it must lie between 0 and 1"),
-        ({"method": "wald"}, "method is 'wald'; it must be one of twoway, components"),
+        ({"method": "wald"}, "method is 'wald'; it must be one of twoway, cluster"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changes: dict, message: str) -> None:

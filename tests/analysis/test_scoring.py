@@ -81,7 +81,7 @@ def test_wilson_of_newcombes_example() -> None:
 
 
 @pytest.mark.parametrize("rows_per_trial", [1, 3])
-def test_twoway_equals_a_naive_loop(rows_per_trial: int) -> None:
+def test_cluster_sums_equal_a_naive_loop(rows_per_trial: int) -> None:
     rows = study(person_sd=1, item_sd=1, rows_per_trial=rows_per_trial)
     mean = sum(row.is_correct for row in rows) / len(rows)
 
@@ -97,11 +97,11 @@ def test_twoway_equals_a_naive_loop(rows_per_trial: int) -> None:
         - variance(lambda row: (row.participant, row.item))
     )
     half = stats.t.ppf(0.975, 9 - 1) * total**0.5
-    assert bounds(score(rows), "twoway") == pytest.approx((mean - half, mean + half), abs=1e-9)
+    assert bounds(score(rows), "cluster") == pytest.approx((mean - half, mean + half), abs=1e-9)
 
 
 @pytest.mark.parametrize("rows_per_trial", [1, 3])
-def test_twoway_equals_statsmodels_on_an_incomplete_layout(rows_per_trial: int) -> None:
+def test_cluster_sums_equal_statsmodels_on_an_incomplete_layout(rows_per_trial: int) -> None:
     rows = study(15, 10, person_sd=1, item_sd=1, rows_per_trial=rows_per_trial)
     rows = random.Random(3).sample(rows, len(rows) * 2 // 3)
     people = np.unique([row.participant for row in rows], return_inverse=True)[1]
@@ -112,14 +112,14 @@ def test_twoway_equals_statsmodels_on_an_incomplete_layout(rows_per_trial: int) 
     )
     # statsmodels multiplies by (N - 1) / (N - k), which is 1 for a mean.
     half = stats.t.ppf(0.975, 10 - 1) * float(fit.bse[0])
-    assert bounds(score(rows), "twoway") == pytest.approx(
+    assert bounds(score(rows), "cluster") == pytest.approx(
         (fit.params[0] - half, fit.params[0] + half), abs=1e-6
     )
 
 
-def test_twoway_is_clipped_to_the_unit_interval() -> None:
+def test_cluster_sums_are_clipped_to_the_unit_interval() -> None:
     rows = study(4, 3, share=0.9, seed=2)
-    low, high = bounds(score(rows), "twoway")
+    low, high = bounds(score(rows), "cluster")
     assert 0 < low < score(rows).estimate < 1
     assert high == 1
 
@@ -145,8 +145,8 @@ def test_a_sum_that_is_not_positive_falls_back_to_its_largest_part() -> None:
     checkerboard = [ScoredRow("c", str(p), str(i), (p + i) % 2 == 0) for p in range(4) for i in range(4)]
     result = score(checkerboard)
     half = stats.t.ppf(0.975, 3) * (16 / 15 * 0.25 / 16) ** 0.5
-    assert bounds(result, "twoway") == pytest.approx((0.5 - half, 0.5 + half))
-    assert "not positive" in result.intervals["twoway"].note
+    assert bounds(result, "cluster") == pytest.approx((0.5 - half, 0.5 + half))
+    assert "not positive" in result.intervals["cluster"].note
 
 
 @pytest.mark.parametrize(("answer", "estimate"), [(True, 1.0), (False, 0.0)])

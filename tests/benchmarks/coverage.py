@@ -1,8 +1,8 @@
 """How often intervals cover the truth in simulated studies: python -m tests.benchmarks.coverage.
 
-Studies are complete, one answer per participant and item; effects of participants and items are normal on the
-logit scale, and the truth is the expected share over both. The Monte-Carlo error of a coverage of .95 in
-1,000 studies is .007. `make coverage` writes docs/coverage.md.
+One answer per participant and item, or everybody answers a third of the items; effects of participants and
+items are normal on the logit scale, and the truth is the expected share over both. The Monte-Carlo error of a
+coverage of .95 in 1,000 studies is .007. `make coverage` writes docs/coverage.md.
 """
 
 import sys
@@ -15,25 +15,27 @@ from pathlib import Path
 import numpy as np
 
 from survey_site.analysis.cells import CellTable
-from survey_site.analysis.intervals import Interval, components, twoway, wilson
+from survey_site.analysis.intervals import Interval, cluster, twoway, wilson
 from survey_site.analysis.sample_size import PilotEffects, simulated_tables
 
 PARTICIPANTS = (10, 20, 50, 100, 200)
 ITEMS = (10, 30)
 SHARES = (0.6, 0.85)
 EFFECTS = {"none": (0.0, 0.0), "weak": (0.4, 0.4), "strong": (1.0, 1.0)}
-METHODS = ("twoway", "components", "wilson")
+METHODS = ("twoway", "cluster", "wilson")
 LEAST, MOST = 0.93, 0.97
 RNG_SEED = 2023
+A_THIRD = "a third"
 
 HEAD = """\
 # Coverage of the 95 % intervals
 
-Made by `make coverage`: {n} simulated studies a row, each complete with one answer per participant and
-item; effects of participants and items are normal on the logit scale with standard deviation 0 (none), .4
-(weak) or 1 (strong) each. The truth is the expected share over people and items. Monte-Carlo error of a
-coverage of .95: {error:.3f}. Bold: outside .93 to .97. `width` is the mean width. `wilson` counts every
-answer as independent and stands here to show what that costs.
+Made by `make coverage`: {n} simulated studies a row, with one answer per participant and item, or (a third)
+everybody answers a third of the items, drawn at random; effects of participants and items are normal on the
+logit scale with standard deviation 0 (none), .4 (weak) or 1 (strong) each. The truth is the expected share
+over people and items. Monte-Carlo error of a coverage of .95: {error:.3f}. Bold: outside .93 to .97. `width`
+is the mean width. `twoway` is the default, `cluster` the cluster sums of statsmodels with t on min(P, I) - 1.
+`wilson` counts every answer as independent and stands here to show what that costs.
 """
 
 
@@ -45,11 +47,14 @@ class Case:
     items: int
     effects: str
     share: float
+    layout: str = "complete"
 
 
 def cases() -> Iterator[Case]:
     for participants, items, effects, share in product(PARTICIPANTS, ITEMS, EFFECTS, SHARES):
         yield Case(participants, items, effects, share)
+    for participants, effects, share in product(PARTICIPANTS, EFFECTS, SHARES):
+        yield Case(participants, max(ITEMS), effects, share, A_THIRD)
 
 
 def coverage(case: Case, n: int) -> dict[str, tuple[float, float]]:
@@ -60,6 +65,8 @@ def coverage(case: Case, n: int) -> dict[str, tuple[float, float]]:
     participant_sd, item_sd = EFFECTS[case.effects]
     effects = PilotEffects(share=case.share, participant_sd=participant_sd, item_sd=item_sd)
     tables = simulated_tables(effects, case.participants, case.items, n, rng)
+    if case.layout == A_THIRD:
+        tables = [a_third_of(table, rng) for table in tables]
     found: dict[str, tuple[float, float]] = {}
     for method in METHODS:
         intervals = [interval_of(table, method) for table in tables]
@@ -68,14 +75,23 @@ def coverage(case: Case, n: int) -> dict[str, tuple[float, float]]:
     return found
 
 
+def a_third_of(table: CellTable, rng: np.random.Generator) -> CellTable:
+    """Every participant keeps the answers to a third of the items."""
+    people, items = table.answers.shape
+    kept = np.zeros((people, items), dtype=np.int64)
+    kept[:, : items // 3] = 1
+    kept = rng.permuted(kept, axis=1)
+    return CellTable(table.answers * kept, table.hits * kept)
+
+
 def interval_of(table: CellTable, method: str) -> Interval:
     if method == "wilson":
         return wilson(int(table.hits.sum()), table.n)
-    return {"twoway": twoway, "components": components}[method](table)
+    return {"twoway": twoway, "cluster": cluster}[method](table)
 
 
 def row(case: Case, found: dict[str, tuple[float, float]]) -> str:
-    cells = [str(case.participants), str(case.items), case.effects, f"{case.share:.2f}"]
+    cells = [str(case.participants), str(case.items), case.layout, case.effects, f"{case.share:.2f}"]
     for method in METHODS:
         covered, width = found[method]
         text = f"{covered:.3f}"
@@ -102,7 +118,7 @@ def main() -> None:
     for case in cases():
         results[case] = coverage(case, arguments.studies)
         sys.stderr.write(row(case, results[case]) + "\n")
-    columns = ["participants", "items", "effects", "share"]
+    columns = ["participants", "items", "layout", "effects", "share"]
     columns += [name for method in METHODS for name in (method, "width")]
     table = [
         "| " + " | ".join(columns) + " |",

@@ -91,8 +91,8 @@ def condition_as_json(score: ConditionScore) -> dict[str, Any]:
         "twoway_high": twoway.high,
         "crossed_low": score.intervals["crossed"].low,
         "crossed_high": score.intervals["crossed"].high,
-        "components_low": score.intervals["components"].low,
-        "components_high": score.intervals["components"].high,
+        "cluster_low": score.intervals["cluster"].low,
+        "cluster_high": score.intervals["cluster"].high,
         "notes": {name: interval.note for name, interval in score.intervals.items() if interval.note},
     }
 
