@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.benchmarks.iri import batching, per_step, report, settings, time_to_match
+from tests.benchmarks.iri import batching, kept_memory, per_step, report, settings, time_to_match
 from tests.benchmarks.iri.subjects import STAGES, TRAINED
 from tests.benchmarks.iri.timing import WARM_UP
 from workers.iri.provenance import provenance
 
-PARTS = ("steps", "match", "settings", "batching")
+PARTS = ("steps", "memory", "match", "settings", "batching")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -71,6 +71,13 @@ def _steps(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any]
     return rows, report.step_table(rows)
 
 
+def _memory(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
+    setting = kept_memory.QUICK if given.quick else kept_memory.MemorySetting()
+    total = len(kept_memory.SUBJECTS) * len(STAGES) * (setting.rounds + WARM_UP)
+    rows = kept_memory.memory_gains(setting, _advance(progress, "kept memory", total))
+    return rows, report.memory_table(rows)
+
+
 def _match(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
     setting = time_to_match.QUICK if given.quick else time_to_match.MatchSetting()
     subjects = TRAINED[:1] if given.quick else TRAINED
@@ -95,6 +102,7 @@ def _batching(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[A
 
 _RUNS: dict[str, Callable[[argparse.Namespace, Progress], tuple[Sequence[Any], Table]]] = {
     "steps": _steps,
+    "memory": _memory,
     "match": _match,
     "settings": _settings,
     "batching": _batching,

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.benchmarks.iri import cache, per_step, time_to_match
+from tests.benchmarks.iri import cache, kept_memory, per_step, time_to_match
 from tests.benchmarks.iri.__main__ import main
+from tests.benchmarks.iri.peers import Peer
 from tests.benchmarks.iri.reference import Reference
 from tests.benchmarks.iri.subjects import RESNET18, STAGES, TRAINED, photographs
 from tests.benchmarks.iri.timing import WARM_UP, estimate, in_turn, ratios
 from workers.iri.inversion import invert
+from workers.iri.layer_errors import LayerNotFound
 from workers.iri.recipe import preset
 from workers.iri.start_images import make_start
 
@@ -41,12 +43,25 @@ def test_the_papers_preset_has_the_references_iterates(layer: str) -> None:
 
 
 def test_a_step_is_compared_with_the_reference_and_with_bare_passes() -> None:
-    rows = per_step.step_costs(per_step.QUICK, nothing)
-    assert [row.stage for row in rows] == list(STAGES)
-    for row in rows:
-        assert row.largest_difference <= per_step.TOLERANCE
-        assert 0 < row.speedup.low <= row.speedup.median <= row.speedup.high
-        assert row.overhead.rounds == per_step.QUICK.rounds
+    (row,) = per_step.step_costs(per_step.QUICK, nothing, stages=STAGES[:1])
+    assert row.layer == RESNET18.layers[0]
+    assert row.largest_difference <= per_step.TOLERANCE
+    assert 0 < row.speedup.low <= row.speedup.median <= row.speedup.high
+    assert row.overhead.rounds == per_step.QUICK.rounds
+
+
+def test_passes_with_and_without_kept_memory_are_compared() -> None:
+    (row,) = kept_memory.memory_gains(kept_memory.QUICK, nothing, [RESNET18], STAGES[:1])
+    assert (row.network, row.layer) == (RESNET18.name, RESNET18.layers[0])
+    assert 0 < row.gain.low <= row.gain.median <= row.gain.high
+
+
+def test_what_goes_wrong_in_a_peer_is_raised_here() -> None:
+    with (
+        Peer(kept_memory.pass_loop, RESNET18, "layer9", kept_memory.QUICK, False) as peer,
+        pytest.raises(LayerNotFound, match="the network has no layer 'layer9'"),
+    ):
+        peer.step()
 
 
 def test_the_time_to_match_is_taken_on_decoded_images_and_its_factors_multiply(tmp_path: Path) -> None:
@@ -111,4 +126,6 @@ def test_the_command_writes_its_results(tmp_path: Path, capsys: pytest.CaptureFi
 def test_an_unknown_part_is_named_with_those_allowed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--parts", "steps,speed", "--json", "x"])
-    assert "unknown part 'speed'; allowed: steps, match, settings, batching" in capsys.readouterr().err
+    assert (
+        "unknown part 'speed'; allowed: steps, memory, match, settings, batching" in capsys.readouterr().err
+    )
