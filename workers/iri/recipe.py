@@ -259,7 +259,7 @@ def _make(kind: Any, where: str, values: Any) -> Any:
         raise RecipeError(f"{where} lacks a field: {error}") from error
 
 
-_FAST = Optimizer("adam", 0.1, "cosine")
+_FAST = Optimizer("adam", 0.07, "cosine")
 _SIDE = 96  # pixels
 _PADDED_FROM = 224  # pixels; smaller images have no room for a frame
 _ROBUST = (

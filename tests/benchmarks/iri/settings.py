@@ -50,7 +50,7 @@ def settings(size: int, steps: int) -> Mapping[str, Recipe]:
         "the paper's": replace(base, optimizer=Optimizer("normalized_gradient", 1.0, "constant")),
         **{
             f"Adam {rate:g}": replace(base, optimizer=Optimizer("adam", rate))
-            for rate in (0.02, 0.05, 0.1, 0.2)
+            for rate in (0.02, 0.05, 0.07, 0.1, 0.2)
         },
         "Adam 0.1, rate constant": replace(base, optimizer=Optimizer("adam", 0.1, "constant")),
         "Adam 0.1, halved 8 times": replace(base, optimizer=Optimizer("adam", 0.1, "halving")),

@@ -52,7 +52,7 @@ def test_the_formula_says_what_is_minimised_from_where_and_how() -> None:
     assert preset("reg_free").formula() == (
         "minimise L(x) = ‖g(x) − g(x_t)‖₂ / ‖g(x_t)‖₂ over x in [0, 1]^(3×96×96)\n"
         "start: x_0 = clamp(z, 0, 1), z ~ N(0, 1), rounded to 8 bits\n"
-        "step: Adam (betas 0.9, 0.99), learning rate 0.1 falling to 0 by a cosine;"
+        "step: Adam (betas 0.9, 0.99), learning rate 0.07 falling to 0 by a cosine;"
         " x clamped to [0, 1] after every step\n"
         "steps: at most 240; an image is finished at relative error ≤ 0.03;"
         " the best iterate of each image is kept\n"
@@ -208,7 +208,7 @@ def test_the_other_parts_say_what_they_cannot_have(make: Callable[[], object], m
 def test_what_was_hashed_before_a_field_came_is_hashed_the_same() -> None:
     old = (
         '{"finish_below":0.03,"image_size":96,"keep":"best","objective":[{"distance":"relative_l2","kind":'
-        '"representation","weight":1.0}],"optimizer":{"learning_rate":0.1,"name":"adam","schedule":"cosine"},'
+        '"representation","weight":1.0}],"optimizer":{"learning_rate":0.07,"name":"adam","schedule":"cosine"},'
         '"parametrization":"pixel","passing":{"null_quantile":0.99,"same_label":true},'
         '"relu_passthrough":false,"schema":1,"start":{"rule":"unit_noise"},"steps":240,"transforms":[]}'
     )
