@@ -5,7 +5,7 @@ import time
 from rich.console import Console
 
 from survey_site.stack.errors import StackError
-from survey_site.stimuli.models import IRI, IRIJob, IRIStatus
+from survey_site.stimuli.models import IRI, IRIJob, IRIStatus, NetworkState
 from survey_site.studies.models import Study
 from survey_site.studies.services import StudyRefused
 
@@ -34,10 +34,11 @@ def run_demo() -> None:
 def queue_everything(console: Console) -> dict[str, list[IRIJob]]:
     """The jobs of every study, by its slug; queued as soon as their network is ready."""
     image_set, recipe = steps.import_photographs(), steps.save_recipe()
-    console.print(
-        f"{image_set.targets.count()} photographs are in; waiting for a worker to look at the networks"
-    )
     networks = [steps.register(network) for network in steps.NETWORKS]
+    waiting = [network.name for network in networks if network.state == NetworkState.PENDING]
+    console.print(f"{image_set.targets.count()} photographs are in")
+    if waiting:
+        console.print(f"Waiting for a worker to look at {' and '.join(waiting)} ...")
     jobs: dict[str, list[IRIJob]] = {planned.slug: [] for planned in steps.STUDIES}
     for network in networks:
         steps.wait_until_ready(network)
