@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workers.iri.batch_size import default_batch_size
 from workers.iri.lane import Found
 from workers.iri.memory import give_back_freed_memory
 from workers.iri.networks import BuiltNetwork
@@ -101,8 +102,8 @@ def invert(
     `targets`: (n, 3, s, s) in [0, 1], s being the recipe's image_size.
     `recipe`: one for all, or one per target, of one image_size.
     `seeds`: one whole number per target, from 0 to 2**63 - 1.
-    `batch_size`: images searched for at a time, all of them where None. An image that is finished makes
-    room for one that waits.
+    `batch_size`: images searched for at a time; where None, all of them on the CPU, and on a GPU what its
+    memory holds. An image that is finished makes room for one that waits.
     `on_result` is called with each image as soon as it is finished, `on_progress` about once a second,
     `should_stop` before every step.
     `pool`: natural images to start from, needed by recipes whose start is one.
@@ -134,7 +135,7 @@ def invert(
             layer,
             map(Work, targets, seeds, recipes),
             on_result=keep,
-            batch_size=batch_size or len(targets),
+            batch_size=batch_size or _batch_size(network, layer, recipes, torch.device(device)),
             count=len(targets),
             on_progress=on_progress,
             should_stop=should_stop,
@@ -200,6 +201,10 @@ def invert_each(
                 reporter.report()
     finally:
         give_back_freed_memory()
+
+
+def _batch_size(network: BuiltNetwork, layer: str, recipes: Sequence[Recipe], device: torch.device) -> int:
+    return default_batch_size(network, layer, recipes[0].image_size, device, len(recipes))
 
 
 def _check(targets: Tensor, recipes: Sequence[Recipe], seeds: Sequence[int]) -> None:
