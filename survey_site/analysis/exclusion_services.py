@@ -1,46 +1,49 @@
-"""Holding a study's sessions to its exclusion rules."""
+"""Holding a study's sessions to the exclusion rules that their versions froze."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
-from django.db import transaction
-from django.db.models import Count, Exists, OuterRef
+from django.db import connection, transaction
+from django.db.models import Count
 
-from survey_site.analysis.columns import ExportRow
-from survey_site.analysis.exclusions import (
-    ExclusionError,
-    Flow,
-    Researcher,
-    Rule,
-    Verdict,
-    decide,
-    flow,
-    rules_from_json,
-)
-from survey_site.analysis.exports import export_rows
-from survey_site.analysis.models import Exclusion, ExclusionRule
+from survey_site.analysis.exclusions import Verdict, decide
+from survey_site.analysis.models import Exclusion
 from survey_site.analysis.responses import ResponseRow, session_facts
-from survey_site.participation.models import Presentation, Response, StudySession
-from survey_site.studies.models import Study, StudyVersion, TrialKind
+from survey_site.participation.models import Presentation, SessionState, StudySession
+from survey_site.studies.exclusion_rules import Researcher, Rule, SessionFacts
+from survey_site.studies.models import Study, TrialKind
+
+#: First key of the advisory lock under which one study's verdicts are replaced; the second is the study.
+VERDICTS_LOCK = 0x1F15
 
 
-def set_rules(study: Study, text: str) -> list[Rule]:
-    """Replace the study's rules by those of `text` (JSON, as `exclusions.rules_from_json` takes it).
+@dataclass(frozen=True)
+class Decision:
+    """Verdicts against the sessions that answered, and the rules of each version that led to them.
 
-    Decides nothing yet. The researcher's own exclusions are no setting: see `exclude_session`.
+    version_of: every such session's version number. rules_by_version: of those versions, in order.
     """
-    rules = rules_from_json(text)
-    if any(rule.name == Researcher.name for rule in rules):
-        raise ExclusionError("the researcher's exclusions are made one by one, each with its reason")
-    with transaction.atomic():
-        study.exclusion_rules.all().delete()
-        for position, rule in enumerate(rules):
-            ExclusionRule.objects.create(
-                study=study, name=rule.name, position=position, settings=asdict(rule)
-            )
-    return rules
+
+    verdicts: list[Verdict]
+    version_of: Mapping[str, int]
+    rules_by_version: Mapping[int, list[Rule]]
+
+    @property
+    def rules(self) -> list[Rule]:
+        """Of the newest version, then those that only earlier versions have."""
+        found: dict[str, Rule] = {}
+        for number in sorted(self.rules_by_version, reverse=True):
+            for rule in self.rules_by_version[number]:
+                found.setdefault(rule.name, rule)
+        own = found.pop(Researcher.name, None)
+        return [*found.values(), *([own] if own else [])]
+
+    def rule_against(self, verdict: Verdict) -> Rule:
+        """With the settings of the session's version."""
+        rules = self.rules_by_version[self.version_of[verdict.session]]
+        return next(rule for rule in rules if rule.name == verdict.rule)
 
 
 def exclude_session(session: StudySession, *, reason: str) -> Exclusion:
@@ -59,67 +62,56 @@ def include_session(session: StudySession) -> None:
     session.exclusions.filter(rule=Researcher.name).delete()
 
 
-def rules_of(study: Study, mode: str) -> list[Rule]:
-    """The study's rules in order, then the researcher's own decisions as one more rule, if there are any."""
-    rules = [row.as_rule() for row in study.exclusion_rules.all()]
-    own = Exclusion.objects.of_study(study, mode).filter(rule=Researcher.name)
-    reasons = {str(session): reason for session, reason in own.values_list("session_id", "reason")}
-    return [*rules, Researcher(reasons=reasons)] if reasons else rules
+def decide_sessions(
+    study: Study, mode: str, rows: Sequence[ResponseRow], *, instead: Sequence[Rule] | None = None
+) -> Decision:
+    """Hold the sessions in `rows`, all of the study and mode in the order shown, to their versions' rules.
 
-
-def decide_exclusions(study: Study, mode: str, *, counted: StudyVersion | None = None) -> Flow:
-    """Hold every session with a response to the study's rules, save the verdicts, and count them.
-
-    Verdicts saved before are replaced, the researcher's own kept. Sessions of all versions are decided;
-    `counted` restricts the counts to those of one version.
+    The researcher's own decisions are one more rule, the last. `instead` are rules that take the place of
+    the frozen ones, to see what they would do. Nothing is saved.
     """
-    rules = rules_of(study, mode)
-    saved = Exclusion.objects.of_study(study, mode).exclude(rule=Researcher.name)
-    if not rules and not saved.exists():
-        assessed = len(_assessed(study, mode, counted))
-        return Flow(assessed=assessed, by_rule={}, any_rule={}, kept=assessed)
-    facts = session_facts(response_rows(export_rows(study, mode)), expected=_expected(study, mode))
-    verdicts = decide(facts, rules)
-    with transaction.atomic():
-        saved.delete()
-        Exclusion.objects.bulk_create(_rows(verdicts, rules))
-    sessions = set(_assessed(study, mode, counted))
-    return flow(list(sessions), [verdict for verdict in verdicts if verdict.session in sessions], rules)
+    own = _own_decisions(study, mode)
+    last = [Researcher(reasons=own)] if own else []
+    version_of, by_version = _versions(study, mode), dict[int, list[SessionFacts]]()
+    for facts in session_facts(
+        rows, expected=_expected(study, mode), unfinished=unfinished_sessions(study, mode)
+    ):
+        by_version.setdefault(version_of[facts.session], []).append(facts)
+    frozen = {version.number: version.exclusion_rules for version in study.versions.all()}
+    rules = {
+        number: [*(frozen[number] if instead is None else instead), *last] for number in sorted(by_version)
+    }
+    return Decision(
+        verdicts=[verdict for number, held in rules.items() for verdict in decide(by_version[number], held)],
+        version_of={facts.session: number for number in rules for facts in by_version[number]},
+        rules_by_version=rules,
+    )
 
 
-def response_rows(rows: Iterable[ExportRow]) -> Iterator[ResponseRow]:
-    """What the statistics need of the rows of an export."""
-    return (_response_row(row) for row in rows)
+@transaction.atomic
+def save_verdicts(study: Study, mode: str, decision: Decision) -> None:
+    """Replace what the rules said before; the researcher's own decisions are kept."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [VERDICTS_LOCK, study.pk])
+    Exclusion.objects.of_study(study, mode).exclude(rule=Researcher.name).delete()
+    Exclusion.objects.bulk_create(
+        [
+            Exclusion(
+                session_id=verdict.session,
+                rule=verdict.rule,
+                version=verdict.version,
+                settings=asdict(decision.rule_against(verdict)),
+                reason=verdict.reason,
+            )
+            for verdict in decision.verdicts
+            if verdict.rule != Researcher.name
+        ]
+    )
 
 
-def excluded_participants(study: Study, mode: str, version: StudyVersion | None = None) -> set[str]:
-    """Whose answers are left out; a participant has one session per study and mode."""
-    verdicts = Exclusion.objects.of_study(study, mode, version)
-    return {str(participant) for participant in verdicts.values_list("session__participant_id", flat=True)}
-
-
-def _rows(verdicts: list[Verdict], rules: list[Rule]) -> list[Exclusion]:
-    settings = {rule.name: asdict(rule) for rule in rules}
-    return [
-        Exclusion(
-            session_id=verdict.session,
-            rule=verdict.rule,
-            version=verdict.version,
-            settings=settings[verdict.rule],
-            reason=verdict.reason,
-        )
-        for verdict in verdicts
-        if verdict.rule != Researcher.name
-    ]
-
-
-def _assessed(study: Study, mode: str, version: StudyVersion | None) -> list[str]:
-    """Sessions with a response."""
-    sessions = StudySession.objects.filter(study=study, mode=mode)
-    if version is not None:
-        sessions = sessions.filter(version=version)
-    answered = sessions.filter(Exists(Response.objects.filter(presentation__session=OuterRef("pk"))))
-    return [str(session) for session in answered.order_by().values_list("pk", flat=True)]
+def _own_decisions(study: Study, mode: str) -> dict[str, str]:
+    own = Exclusion.objects.of_study(study, mode).filter(rule=Researcher.name).order_by("session")
+    return {str(session): reason for session, reason in own.values_list("session_id", "reason")}
 
 
 def _expected(study: Study, mode: str) -> dict[str, int]:
@@ -129,26 +121,13 @@ def _expected(study: Study, mode: str) -> dict[str, int]:
     return {str(session): n for session, n in counts}
 
 
-def _response_row(row: ExportRow) -> ResponseRow:
-    fields = row.fields
-    return ResponseRow(
-        participant=str(fields.participant),
-        session=str(fields.session),
-        condition=row.trial.condition,
-        item=row.trial.id,
-        reference=row.reference.place,
-        kind=row.trial.kind,
-        presentation=str(fields.presentation),
-        repeat_of=str(fields.repeat_of or ""),
-        choice=None if fields.option is None else str(fields.option),
-        place=row.chosen_position,
-        answer_place=row.answer_position,
-        n_options=len(row.trial.options),
-        trial_format=row.trial.format,
-        is_correct=row.chose_target,
-        rt=fields.rt,
-        confidence=fields.confidence,
-        focus_lost=fields.focus_lost,
-        target_label=row.reference.target_label,
-        excluded_by=row.excluded_by,
-    )
+def unfinished_sessions(study: Study, mode: str) -> set[str]:
+    """Those that have not come to their end, whatever they answered."""
+    sessions = StudySession.objects.filter(study=study, mode=mode).exclude(state=SessionState.FINISHED)
+    return {str(session) for session in sessions.values_list("pk", flat=True)}
+
+
+def _versions(study: Study, mode: str) -> dict[str, int]:
+    """Number of the version that each session ran."""
+    sessions = StudySession.objects.filter(study=study, mode=mode)
+    return {str(session): number for session, number in sessions.values_list("pk", "version__number")}

@@ -1,6 +1,8 @@
 """Responses with all that the statistics beyond scores need, and what each asks of them. Pure numpy."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 
 from survey_site.analysis.agreement import MISSING
 from survey_site.analysis.answers import AnswerTable, ScoredRow
-from survey_site.analysis.exclusions import SessionFacts
+from survey_site.studies.exclusion_rules import SessionFacts
 
 MATCHING = "matching"
 
@@ -57,15 +59,50 @@ def answer_table(rows: Iterable[ResponseRow]) -> AnswerTable:
     )
 
 
-def session_facts(rows: Iterable[ResponseRow], *, expected: Mapping[str, int]) -> list[SessionFacts]:
+def session_facts(
+    rows: Iterable[ResponseRow], *, expected: Mapping[str, int], unfinished: Collection[str] = ()
+) -> list[SessionFacts]:
     """What exclusion rules ask about every session in `rows`, which come in the order shown.
 
     `expected`: main presentations planned per session; a session that it does not name expects what it did.
+    `unfinished`: sessions that did not come to their end.
     """
     by_session: dict[str, list[ResponseRow]] = {}
     for row in rows:
         by_session.setdefault(row.session, []).append(row)
-    return [_facts(session, own, expected.get(session)) for session, own in by_session.items()]
+    return [
+        _facts(session, own, expected.get(session), is_finished=session not in unfinished)
+        for session, own in by_session.items()
+    ]
+
+
+def canonical(rows: Iterable[ResponseRow]) -> list[ResponseRow]:
+    """The same rows in an order that follows from what was answered alone.
+
+    Neither the order of the rows nor the names of participants, sessions and presentations matter, so sums of
+    floats and draws of random numbers come out the same to the last bit for pseudonymised or reordered rows.
+    Participants who answered exactly the same are interchangeable. A repeat comes after what it repeats.
+    """
+    by_participant: dict[str, list[tuple[str, ResponseRow]]] = {}
+    for row in rows:
+        by_participant.setdefault(row.participant, []).append((_content(row), row))
+    people: list[tuple[bytes, list[ResponseRow]]] = []
+    for own in by_participant.values():
+        own.sort(key=itemgetter(0))
+        said = "\x1e".join(content for content, _ in own)
+        people.append((blake2b(said.encode(), digest_size=16).digest(), [row for _, row in own]))
+    people.sort(key=itemgetter(0))
+    return [row for _, own in people for row in own]
+
+
+def _content(row: ResponseRow) -> str:
+    """What the row says, without the names that a pseudonymised file replaces; sorts repeats last."""
+    told = (
+        row.condition, row.item, row.reference, bool(row.repeat_of), row.kind, row.choice, row.place,
+        row.answer_place, row.n_options, row.trial_format, row.is_correct, row.rt, row.confidence,
+        row.focus_lost, row.target_label, bool(row.excluded_by),
+    )  # fmt: skip
+    return repr(told)
 
 
 def ratings(rows: Sequence[ResponseRow], *, by: str) -> NDArray[np.int64]:
@@ -129,7 +166,9 @@ def numbers(values: Iterable[float | int | None]) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _facts(session: str, rows: Sequence[ResponseRow], expected: int | None) -> SessionFacts:
+def _facts(
+    session: str, rows: Sequence[ResponseRow], expected: int | None, *, is_finished: bool
+) -> SessionFacts:
     main = [row for row in rows if row.kind == "main"]
     catch = [row for row in rows if row.kind == "catch" and row.is_correct is not None]
     answered = {row.presentation for row in main if row.is_correct is not None}
@@ -144,4 +183,5 @@ def _facts(session: str, rows: Sequence[ResponseRow], expected: int | None) -> S
         rts=tuple(row.rt for row in once.values() if row.rt is not None and row.is_correct is not None),
         places=tuple(row.place for row in main if row.place is not None and row.trial_format != MATCHING),
         focus_lost=sum(row.focus_lost or 0 for row in {row.presentation: row for row in rows}.values()),
+        is_finished=is_finished,
     )

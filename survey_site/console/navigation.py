@@ -33,6 +33,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item("Studies", "science", "studies_study_changelist"),
                 _item("Sessions", "groups", "participation_studysession_changelist"),
+                _item("Exclusions", "filter_alt", "analysis_exclusion_changelist"),
             ],
         },
         {

@@ -13,15 +13,19 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from survey_site.access.services import make_owner
+from survey_site.stimuli.models import IRIStatus
 from survey_site.stimuli.services import ImageRefused
 from survey_site.studies import services
+from survey_site.studies.exclusion_form import ExclusionForm, exclusion_rows
 from survey_site.studies.models import Condition, LabelIcon, Study, StudyStatus, StudyText
+from survey_site.studies.quality import iri_quality
 from survey_site.studies.texts import DEFAULT_TEXTS
 
 STATUS_COLOURS = {
@@ -101,9 +105,20 @@ class StudyAdmin(ModelAdmin):
     prepopulated_fields = {"slug": ["name"]}
     inlines = [ConditionInline, TextInline, IconInline]
     actions_submit_line = ["open_now", "pause_now", "close_now"]
-    readonly_fields = ["status_text", "links", "trial_counts", "missing"]
+    form = ExclusionForm
+    readonly_fields = ["status_text", "links", "trial_counts", "missing", "iris_shown"]
     fieldsets = [
-        (None, {"fields": [("name", "slug"), ("status_text", "links"), ("trial_counts", "missing")]}),
+        (
+            None,
+            {
+                "fields": [
+                    ("name", "slug"),
+                    ("status_text", "links"),
+                    ("trial_counts", "missing"),
+                    "iris_shown",
+                ]
+            },
+        ),
         (
             "Plan",
             {
@@ -128,6 +143,17 @@ class StudyAdmin(ModelAdmin):
         (
             "Page",
             {"fields": [("minutes", "contact"), ("mobile_policy", "keyboard_shortcuts"), "image_scaling"]},
+        ),
+        (
+            "Exclusions",
+            {
+                "description": (
+                    "Who is to be left out of the scores is chosen before the study opens and frozen with "
+                    "it. A session that several rules leave out is counted at the first. Scores are always "
+                    "shown with and without."
+                ),
+                "fields": exclusion_rows(),
+            },
         ),
         (
             "Completion",
@@ -164,6 +190,7 @@ class StudyAdmin(ModelAdmin):
         super().save_related(request, form, formsets, change)
         if not form.instance.texts.exists():
             StudyText.objects.create(study=form.instance, **DEFAULT_TEXTS)
+        form.save_rules()
         self._press_button(request, form.instance)
 
     def _press_button(self, request: HttpRequest, study: Study) -> None:
@@ -234,6 +261,17 @@ class StudyAdmin(ModelAdmin):
             "<ul>{}</ul>", format_html_join("", "<li>{}</li>", ((line,) for line in sentences))
         )
 
+    @display(description="IRIs")
+    def iris_shown(self, study: Study) -> SafeString | str:
+        if study.pk is None or not study.conditions.exists():
+            return "after saving with conditions"
+        found = [(condition, iri_quality(condition)) for condition in study.conditions.with_pairs()]
+        with_failures = [(quality, _failed_iris(condition)) for condition, quality in found if quality.failed]
+        if not with_failures:
+            return f"all {sum(quality.shown for _, quality in found)} finished IRIs are shown"
+        line = '<li>{}. <a class="text-primary-600 underline" href="{}">See those that failed</a></li>'
+        return format_html("<ul>{}</ul>", format_html_join("", line, with_failures))
+
     def has_open_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return self._is_in(request, object_id, StudyStatus.values)
 
@@ -272,6 +310,17 @@ class StudyAdmin(ModelAdmin):
     def close_now(self, request: HttpRequest, study: Study) -> None:
         services.close_study(study=study, by=request.user)
         messages.success(request, "Closed: no new sessions; those under way may finish.")
+
+
+def _failed_iris(condition: Condition) -> str:
+    """The condition's finished IRIs that failed their quality check."""
+    wanted: dict[str, str | int] = {
+        "layer__id__exact": condition.layer_id,
+        "recipe__id__exact": condition.recipe_id,
+        "status__exact": IRIStatus.DONE,
+        "passed__exact": 0,
+    }
+    return f"{reverse('admin:stimuli_iri_changelist')}?{urlencode(wanted)}"
 
 
 def _counted(number: int, noun: str) -> str:

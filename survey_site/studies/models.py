@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from survey_site.access.models import SharedQuerySet
 from survey_site.stimuli.models import IRI, ImageSet, IRIQuerySet, IRIStatus, Layer, Recipe, StoredImage
+from survey_site.studies.exclusion_rules import RULES, ExclusionError, Rule, rule_from_dict
 
 
 class StudyStatus(models.TextChoices):
@@ -251,6 +252,34 @@ class Condition(models.Model):
         return finished if self.include_failed else finished.filter(passed=True)
 
 
+class ExclusionRule(models.Model):
+    """A rule that the study's sessions are held to, once a version has frozen it."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="exclusion_rules")
+    name = models.CharField(max_length=30, choices=[(name, name) for name in RULES])
+    position = models.PositiveIntegerField(default=0, help_text="Order: the first rule to speak counts.")
+    settings = models.JSONField(default=dict, blank=True, help_text="Empty: the rule's own defaults.")
+
+    class Meta:
+        ordering = ["study", "position", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "name"], name="an_exclusion_rule_once_per_study")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        try:
+            self.as_rule()
+        except ExclusionError as error:
+            raise ValidationError({"settings": str(error)}) from None
+
+    def as_rule(self) -> Rule:
+        """Raises ExclusionError for settings that the rule does not have."""
+        return rule_from_dict({**self.settings, "rule": self.name})
+
+
 class FrozenError(Exception):
     """Something tried to change a frozen study version."""
 
@@ -286,6 +315,11 @@ class StudyVersion(FrozenModel):
 
     def __str__(self) -> str:
         return f"{self.study} v{self.number}"
+
+    @property
+    def exclusion_rules(self) -> list[Rule]:
+        """As frozen, in order."""
+        return [rule_from_dict(rule) for rule in self.settings.get("exclusion_rules", [])]
 
 
 class Trial(FrozenModel):

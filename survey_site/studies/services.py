@@ -289,7 +289,7 @@ def frozen_settings(study: Study, trials: Iterable[PlannedTrial]) -> dict[str, A
     return {
         **{name: getattr(study, name) for name in names},
         "image_px": width,
-        "exclusion_rules": [],
+        "exclusion_rules": [row.as_rule().to_dict() for row in study.exclusion_rules.all()],
         "conditions": [_frozen_condition(condition) for condition in study.conditions.with_pairs()],
     }
 

@@ -18,6 +18,7 @@ from survey_site.stimuli.models import (
     StoredImage,
     TargetImage,
 )
+from survey_site.studies.exclusion_rules import rules_from_json
 from survey_site.studies.models import Condition, Study, StudyVersion, Trial, TrialOption, TrialReference
 from workers.iri.recipe import preset
 
@@ -38,10 +39,12 @@ class AnsweredStudy:
     conditions: dict[str, Condition] = field(default_factory=dict)
     trials: list[Trial] = field(default_factory=list)
 
-    def new_version(self) -> StudyVersion:
+    def new_version(self, rules: str = "[]") -> StudyVersion:
+        """The next answers are of this version, whose sessions are held to the exclusion `rules` (JSON)."""
         number = self.study.versions.count() + 1
+        frozen = {"exclusion_rules": [rule.to_dict() for rule in rules_from_json(rules)]}
         self.version = StudyVersion.objects.create(
-            study=self.study, number=number, settings={}, texts={}, sha256=str(number)
+            study=self.study, number=number, settings=frozen, texts={}, sha256=str(number)
         )
         self.trials = [
             *(self.add_trial("first", n_options=2, n_references=1) for _ in range(N_TARGETS)),

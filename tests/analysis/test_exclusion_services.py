@@ -9,18 +9,13 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from survey_site.analysis.exclusion_services import (
-    decide_exclusions,
-    exclude_session,
-    include_session,
-    set_rules,
-)
-from survey_site.analysis.exclusions import ExclusionError
+from survey_site.analysis.exclusion_services import exclude_session, include_session
 from survey_site.analysis.exports import stream_responses_csv
-from survey_site.analysis.models import Exclusion, ExclusionRule
+from survey_site.analysis.models import Exclusion
 from survey_site.analysis.scoring import ScoreSettings
-from survey_site.analysis.services import score_study
-from survey_site.participation.models import Response, StudySession
+from survey_site.analysis.services import alignment_of, score_study
+from survey_site.participation.models import Response, SessionState, StudySession
+from survey_site.studies.exclusion_rules import ExclusionError
 from survey_site.studies.models import TrialKind
 from tests.analysis.answered_study import AnsweredStudy
 
@@ -38,7 +33,23 @@ def fail_catch(session: StudySession) -> None:
 
 @pytest.fixture
 def sessions(answered: AnsweredStudy) -> list[StudySession]:
-    """Three of share 1 and one of share 0 who fails the catch trial as well."""
+    """Three of share 1 and one of share 0 who fails the catch trial as well; of a version without rules."""
+    return four_sessions(answered)
+
+
+@pytest.fixture
+def strict(answered: AnsweredStudy) -> list[StudySession]:
+    """The same of a version that asks for catch trials."""
+    answered.new_version(rules=CATCH)
+    return four_sessions(answered)
+
+
+def flow_of(answered: AnsweredStudy, mode: str = "real") -> dict[str, Any]:
+    counted: dict[str, Any] = alignment_of(answered.study, mode)["exclusions"]["flow"]
+    return counted
+
+
+def four_sessions(answered: AnsweredStudy) -> list[StudySession]:
     attentive = answered.answer(n=3, share=1)
     return [*attentive, *answered.answer(n=1, share=0)]
 
@@ -51,37 +62,49 @@ def alignment(*args: str) -> dict[str, Any]:
 
 
 def test_verdicts_are_recorded_with_rule_version_settings_and_reason(
-    answered: AnsweredStudy, sessions: list[StudySession]
+    answered: AnsweredStudy, strict: list[StudySession]
 ) -> None:
-    set_rules(answered.study, CATCH)
-    counted = decide_exclusions(answered.study, "real")
+    counted = flow_of(answered)
     exclusion = Exclusion.objects.get()
-    assert exclusion.session == sessions[3]
+    assert exclusion.session == strict[3]
     assert (exclusion.rule, exclusion.version, exclusion.settings) == ("catch_rate", 1, {"minimum": 0.75})
     assert exclusion.reason == "0 of 1 catch trials right (0 %), fewer than 75 %"
-    assert (counted.assessed, counted.by_rule, counted.kept) == (4, {"catch_rate": 1}, 3)
+    assert (counted["assessed"], counted["by_rule"], counted["kept"]) == (4, {"catch_rate": 1}, 3)
 
 
 def test_scores_leave_them_out_and_carry_the_figures_with_everybody(
-    answered: AnsweredStudy, sessions: list[StudySession]
+    answered: AnsweredStudy, strict: list[StudySession]
 ) -> None:
-    before = score_study(answered.study, "real", settings=FEW)
-    assert [score.estimate for score in before] == [0.75, 0.75]
-    assert before[0].exclusions == {"rules": [], "n_participants": 0, "without": None}
-    set_rules(answered.study, CATCH)
-    for score, old in zip(score_study(answered.study, "real", settings=FEW), before, strict=True):
+    for score in score_study(answered.study, "real", settings=FEW):
         assert (score.estimate, score.n_participants) == (1, 3)
         assert score.exclusions["rules"] == [{"rule": "catch_rate", "version": 1, "minimum": 0.75}]
         assert score.exclusions["n_participants"] == 1
-        assert score.exclusions["without"]["score"] == old.estimate
-        assert score.exclusions["without"]["intervals"] == old.intervals
+        without = score.exclusions["without"]
+        assert (without["score"], without["n_participants"]) == (0.75, 4)
 
 
-def test_the_export_says_who_is_left_out_by_what(
+def test_without_rules_nobody_is_left_out(answered: AnsweredStudy, sessions: list[StudySession]) -> None:
+    scores = score_study(answered.study, "real", settings=FEW)
+    assert [score.estimate for score in scores] == [0.75, 0.75]
+    assert scores[0].exclusions == {"rules": [], "n_participants": 0, "without": None}
+
+
+def test_each_session_is_held_to_the_rules_of_its_own_version(
     answered: AnsweredStudy, sessions: list[StudySession]
 ) -> None:
-    set_rules(answered.study, CATCH)
-    decide_exclusions(answered.study, "real")
+    answered.new_version(rules=CATCH)
+    later = four_sessions(answered)
+    report = alignment_of(answered.study, "real")
+    assert [verdict["session"] for verdict in report["exclusions"]["sessions"]] == [str(later[3].pk)]
+    assert report["exclusions"]["rules_by_version"] == {
+        1: [],
+        2: [{"rule": "catch_rate", "version": 1, "minimum": 0.75}],
+    }
+
+
+def test_the_export_says_who_is_left_out_by_what(answered: AnsweredStudy, strict: list[StudySession]) -> None:
+    sessions = strict
+    alignment_of(answered.study, "real")
     exclude_session(sessions[3], reason="a colleague")
     exclude_session(sessions[0], reason="said so")
     text = "".join(stream_responses_csv(answered.study, mode="real"))
@@ -98,52 +121,53 @@ def test_a_researchers_decision_survives_deciding_again_and_can_be_taken_back(
     answered: AnsweredStudy, sessions: list[StudySession]
 ) -> None:
     exclude_session(sessions[0], reason="a colleague")
-    assert decide_exclusions(answered.study, "real").by_rule == {"researcher": 1}
+    assert flow_of(answered)["by_rule"] == {"researcher": 1}
     assert [score.n_participants for score in score_study(answered.study, "real", settings=FEW)] == [3, 3]
     include_session(sessions[0])
-    assert decide_exclusions(answered.study, "real").kept == 4
+    assert flow_of(answered)["kept"] == 4
     with pytest.raises(ExclusionError, match="has no reason"):
         exclude_session(sessions[0], reason=" ")
 
 
-def test_rules_that_are_dropped_take_their_verdicts_with_them(
-    answered: AnsweredStudy, sessions: list[StudySession]
-) -> None:
-    set_rules(answered.study, CATCH)
-    decide_exclusions(answered.study, "real")
-    set_rules(answered.study, "[]")
-    decide_exclusions(answered.study, "real")
-    assert not Exclusion.objects.exists()
-    assert not ExclusionRule.objects.exists()
-
-
-def test_pilots_are_decided_apart(answered: AnsweredStudy, sessions: list[StudySession]) -> None:
+def test_pilots_are_decided_apart(answered: AnsweredStudy, strict: list[StudySession]) -> None:
     [pilot] = answered.answer(n=1, mode="pilot", share=0)
-    set_rules(answered.study, CATCH)
-    assert decide_exclusions(answered.study, "pilot").assessed == 1
+    fail_catch(pilot)
+    assert flow_of(answered, "pilot")["assessed"] == 1
     assert Exclusion.objects.get().session == pilot
 
 
-def test_an_incomplete_session_is_seen_from_what_it_was_to_answer(
+def test_unfinished_sessions_count_and_are_told_unless_a_rule_leaves_them_out(
     answered: AnsweredStudy, sessions: list[StudySession]
 ) -> None:
+    StudySession.objects.filter(pk=sessions[0].pk).update(state=SessionState.RUNNING)
+    report = alignment_of(answered.study, "real")
+    assert report["unfinished"] == {"sessions": 1, "responses": 10}
+    assert "10 scored answers of 1 unfinished session are included." in report["methods"]
+    assert report["exclusions"]["flow"]["kept"] == 4
+
+    answered.new_version(rules='[{"rule": "unfinished"}]')
+    [later] = answered.answer(n=1, share=1)
+    StudySession.objects.filter(pk=later.pk).update(state=SessionState.RUNNING)
+    report = alignment_of(answered.study, "real", version=answered.version)
+    assert report["unfinished"] == {"sessions": 0, "responses": 0}
+    assert report["exclusions"]["sessions"][0]["reason"] == "the session did not come to its end"
+
+
+def test_an_incomplete_session_is_seen_from_what_it_was_to_answer(answered: AnsweredStudy) -> None:
+    answered.new_version(rules='[{"rule": "incomplete"}]')
+    sessions = four_sessions(answered)
     Response.objects.filter(
         pk=Response.objects.filter(
             presentation__session=sessions[1], presentation__trial__condition__slug="first"
         )[0].pk
     ).delete()
-    set_rules(answered.study, '[{"rule": "incomplete"}]')
-    decide_exclusions(answered.study, "real")
+    alignment_of(answered.study, "real")
     exclusion = Exclusion.objects.get()
     assert (exclusion.session, exclusion.reason) == (sessions[1], "answered 5 of 6 main trials")
 
 
-def test_the_command_prints_everything(
-    answered: AnsweredStudy, sessions: list[StudySession], tmp_path: Path
-) -> None:
-    rules = tmp_path / "rules.json"
-    rules.write_text(CATCH)
-    report = alignment("faces", "--rules", str(rules))
+def test_the_command_prints_everything(answered: AnsweredStudy, strict: list[StudySession]) -> None:
+    sessions, report = strict, alignment("faces")
     assert (report["study"], report["mode"], report["rows"]["scored"]) == ("faces", "real", 30)
     assert set(report["versions"]) == {"code", "numpy", "scipy"}
     assert report["settings"]["rng_seed"] == 2023
@@ -169,10 +193,21 @@ def test_the_command_prints_everything(
     assert alignment("faces") == report
 
 
-def test_the_methods_paragraph_has_the_actual_numbers(
-    answered: AnsweredStudy, sessions: list[StudySession]
+def test_other_rules_are_tried_and_nothing_is_saved(
+    answered: AnsweredStudy, sessions: list[StudySession], tmp_path: Path
 ) -> None:
-    set_rules(answered.study, CATCH)
+    rules = tmp_path / "rules.json"
+    rules.write_text(CATCH)
+    report = alignment("faces", "--rules", str(rules))
+    assert report["exclusions"]["flow"]["by_rule"] == {"catch_rate": 1}
+    assert [score["score"] for score in report["scores"]] == [1, 1]
+    assert not Exclusion.objects.exists()
+    assert [score["score"] for score in alignment("faces")["scores"]] == [0.75, 0.75]
+
+
+def test_the_methods_paragraph_has_the_actual_numbers(
+    answered: AnsweredStudy, strict: list[StudySession]
+) -> None:
     text = alignment("faces")["methods"]
     assert text.startswith(
         "4 participants gave answers; those of 3 are analysed (30 scored answers in 2 cond"
@@ -184,17 +219,21 @@ def test_the_methods_paragraph_has_the_actual_numbers(
     assert "1 pair of conditions was compared within participants" in text
     assert "mixed model" not in text  # all answers are right: there is none
     assert "numpy" in text
-    set_rules(answered.study, "[]")
+    assert "on version 2 (SHA-256 2) of the study “faces”." in text
+
+
+def test_the_methods_paragraph_says_that_nobody_was_excluded(
+    answered: AnsweredStudy, sessions: list[StudySession]
+) -> None:
     everybody = alignment("faces")["methods"]
     assert "Nobody was excluded by a rule." in everybody
     assert "crossed random effects was fitted by Laplace's approximation to 40 answers" in everybody
 
 
-def test_a_version_counts_its_own_sessions(answered: AnsweredStudy, sessions: list[StudySession]) -> None:
-    set_rules(answered.study, CATCH)
+def test_a_version_counts_its_own_sessions(answered: AnsweredStudy, strict: list[StudySession]) -> None:
     answered.new_version()
     answered.answer(n=2, share=1)
-    first, second = (alignment("faces", "--study-version", number) for number in ("1", "2"))
+    first, second = (alignment("faces", "--study-version", number) for number in ("2", "3"))
     assert (first["exclusions"]["flow"]["assessed"], first["exclusions"]["flow"]["kept"]) == (4, 3)
     assert (second["exclusions"]["flow"]["assessed"], second["exclusions"]["flow"]["kept"]) == (2, 2)
     assert second["exclusions"]["sessions"] == []
@@ -211,9 +250,8 @@ def test_its_scores_are_the_stored_ones(answered: AnsweredStudy) -> None:
 
 
 def test_score_csv_leaves_the_same_people_out(
-    answered: AnsweredStudy, sessions: list[StudySession], tmp_path: Path
+    answered: AnsweredStudy, strict: list[StudySession], tmp_path: Path
 ) -> None:
-    set_rules(answered.study, CATCH)
     stored = score_study(answered.study, "real")
     file = tmp_path / "responses.csv"
     file.write_text("".join(stream_responses_csv(answered.study, mode="real")), newline="")

@@ -5,7 +5,9 @@ import doctest
 import pytest
 
 from survey_site.analysis import exclusions
-from survey_site.analysis.exclusions import (
+from survey_site.analysis.exclusions import decide, flow
+from survey_site.studies import exclusion_rules
+from survey_site.studies.exclusion_rules import (
     RULES,
     CatchRate,
     ExclusionError,
@@ -17,8 +19,7 @@ from survey_site.analysis.exclusions import (
     SessionFacts,
     StraightLining,
     TooFast,
-    decide,
-    flow,
+    Unfinished,
     rules_from_json,
     rules_to_json,
 )
@@ -29,7 +30,7 @@ def facts(**changes: object) -> SessionFacts:
 
 
 def test_the_examples_in_the_docstrings_hold() -> None:
-    assert doctest.testmod(exclusions).failed == 0
+    assert doctest.testmod(exclusions).failed == doctest.testmod(exclusion_rules).failed == 0
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,7 @@ def test_the_examples_in_the_docstrings_hold() -> None:
             "answered 4 of 5 main",
         ),
         (Incomplete(minimum=0.8), {"expected": 5, "answered": 4}, {"expected": 5, "answered": 3}, "3 of 5"),
+        (Unfinished(), {}, {"is_finished": False}, "the session did not come to its end"),
         (FocusLoss(), {"focus_lost": 5}, {"focus_lost": 6}, "lost focus 6 times, more than 5"),
         (Researcher(reasons={"s": "a colleague"}), {"session": "t"}, {}, "a colleague"),
     ],

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from survey_site.access.models import AuditEvent, Membership
+from survey_site.analysis.exclusion_services import exclude_session
 from survey_site.stimuli import services
 from survey_site.stimuli.models import IRI, ImageSet, IRIChunk, IRIJob, IRIStatus, Layer, Network, Recipe
 from survey_site.studies.models import Study, StudyStatus
@@ -60,6 +61,7 @@ def lived_in(ada: User) -> None:
     study = opened_study(n=3)
     visitor = running()
     visitor.log(response(1, visitor.presentations()[0]))
+    exclude_session(visitor.session, reason="a <b>colleague</b>")
     queued_job(2, slug="waiting")
     queued_job(2, slug="failing")
     lease = claim()

@@ -108,6 +108,7 @@ def test_who_refuses_or_only_looks_takes_no_slot_and_a_dropped_one_is_given_agai
     refusing = Visitor()
     refusing.start()
     refusing.consent(agreed=False)
+    assert (refusing.session.consented_at, refusing.session.consent_version) == (None, "")
     first, second = running(), running()
     assert (first.session.slot, second.session.slot) == (0, 1)
     StudySession.objects.filter(pk=first.session.pk).update(state=SessionState.DROPPED)

@@ -113,8 +113,9 @@ def give_consent(*, session: StudySession, agreed: bool, consent_version: str) -
         raise Conflict(
             "consent_changed", f"consent was given to text {consent_version!r}; the study's is {shown!r}"
         )
-    session.state, session.consent_version, session.consented_at = wanted, shown, Now()
+    session.state = wanted
     if agreed:
+        session.consent_version, session.consented_at = shown, Now()
         _take_slot(session)
     session.save()
     session.refresh_from_db()
