@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from survey_site.analysis.columns import Column
+from survey_site.analysis.csv_cells import unescape
 
 
 class ConditionFacts(NamedTuple):
@@ -11,8 +12,10 @@ class ConditionFacts(NamedTuple):
 
     study: str
     condition: str
+    label: str
     shows: str
     network: str
+    network_name: str
     architecture: str
     family: str
     is_residual: bool | None
@@ -42,12 +45,19 @@ CONDITION_COLUMNS: tuple[Column[ConditionFacts], ...] = (
     Column("study", "text", "Slug of the study.", lambda c: c.study),
     Column("condition", "text", "Slug of the condition, as in the responses.", lambda c: c.condition),
     Column(
+        "label",
+        "text",
+        "Name for people: network and layer, and whatever else tells the study's conditions apart.",
+        lambda c: c.label,
+    ),
+    Column(
         "shows",
         "text",
         "What the reference shows: `iri`, or a control: `target`, `start`.",
         lambda c: c.shows,
     ),
     Column("network", "text", "Slug of the network.", lambda c: c.network),
+    Column("network_name", "text", "Name of the network for people.", lambda c: c.network_name),
     Column("architecture", "text", "Architecture, as its library spells it.", lambda c: c.architecture),
     Column("family", "text", "Architecture family.", lambda c: c.family),
     Column(
@@ -88,34 +98,7 @@ CONDITION_COLUMNS: tuple[Column[ConditionFacts], ...] = (
     ),
 )
 
-#: Columns whose values are compared as factors, as Nanda et al. (2023) do.
-FACTORS = (
-    "network",
-    "architecture",
-    "family",
-    "is_residual",
-    "training_loss",
-    "augmentation",
-    "training_set",
-    "is_control",
-    "layer",
-    "layer_depth",
-    "recipe",
-)
 
-
-def factor_levels(facts: Sequence[ConditionFacts]) -> dict[str, dict[str, str]]:
-    """By factor the level of each condition, as its cell in conditions.csv; conditions without one left out.
-
-    Controls (the target or the start image shown as the reference) say nothing about a network.
-    """
-    columns = {column.name: column for column in CONDITION_COLUMNS}
-    levels = {
-        name: {
-            fact.condition: columns[name].cell(fact)
-            for fact in facts
-            if fact.shows == "iri" and columns[name].cell(fact)
-        }
-        for name in FACTORS
-    }
-    return {name: by_condition for name, by_condition in levels.items() if by_condition}
+def condition_cells(facts: Sequence[ConditionFacts]) -> list[dict[str, str]]:
+    """The rows of conditions.csv as cells by column name, as a file read back gives them."""
+    return [{column.name: unescape(column.cell(fact)) for column in CONDITION_COLUMNS} for fact in facts]

@@ -1,16 +1,36 @@
-"""Responses out of a CSV in our format, for scoring. Standard library only, usable from a notebook::
+"""Responses out of a CSV in our format, for scoring. No Django, usable from a notebook::
 
 with open("responses.csv", "rb") as file:
     scores = score_conditions(ResponseFile(file).rows())
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+import math
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 
 from survey_site.analysis.answers import ScoredRow
 from survey_site.analysis.csv_cells import unescape
+from survey_site.analysis.responses import ResponseRow
 
 REQUIRED = ("participant_id", "condition", "trial_id", "trial_kind", "chose_target")
+#: What `full_rows` needs beside them, for the statistics beyond scores.
+REQUIRED_IN_FULL = (
+    *REQUIRED,
+    "session_id",
+    "reference_index",
+    "presentation_id",
+    "repeat_of",
+    "response",
+    "options",
+    "answer_position",
+    "trial_format",
+    "rt",
+    "confidence",
+    "focus_lost",
+    "target_label",
+    "excluded_by",
+)
 KINDS = ("main", "practice", "catch")
 #: `1.0` and `0.0` are how pandas, and `NA` how R, write such a column back when some cells are empty.
 ANSWERS = {"1": True, "0": False, "": None, "1.0": True, "0.0": False, "NA": None}
@@ -34,7 +54,7 @@ class ResponseFile:
     """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
-        self._reader = csv.reader(_decoded(lines), strict=True)
+        self._reader = csv.reader(decoded(lines), strict=True)
         self._places: dict[str, int] = {}
         self._width = 0
         self._seen: set[int] = set()
@@ -50,30 +70,66 @@ class ResponseFile:
 
         Raises CsvError at the first line that makes no sense.
         """
+        for cells in self._lines(REQUIRED):
+            row = self._row(cells)
+            if row is None:
+                continue
+            is_excluded = self._is_excluded(cells)
+            self.n_excluded += is_excluded
+            if with_excluded or not is_excluded:
+                self.excluded.append(is_excluded)
+                yield row
+
+    def full_rows(self) -> Iterator[ResponseRow]:
+        """Every row, practice and catch trials and rows without an answer too, with all that statistics need.
+
+        Needs the columns of REQUIRED_IN_FULL. Raises CsvError at the first line that makes no sense.
+        """
+        for cells in self._lines(REQUIRED_IN_FULL):
+            scored = self._row(cells)
+            shown = self._cell(cells, "options").split("|")
+            place = self._whole(cells, "response", limit=len(shown))
+            if (place is None) != (ANSWERS[self._cell(cells, "chose_target")] is None):
+                raise self._error("response and chose_target must both be given, or neither")
+            yield ResponseRow(
+                participant=self._text(cells, "participant_id"),
+                session=self._text(cells, "session_id"),
+                condition=self._text(cells, "condition"),
+                item=self._text(cells, "trial_id"),
+                reference=self._whole(cells, "reference_index") or 0,
+                kind=self._cell(cells, "trial_kind"),
+                presentation=self._text(cells, "presentation_id"),
+                repeat_of=self._text(cells, "repeat_of"),
+                choice=None if place is None else shown[place],
+                place=place,
+                answer_place=self._whole(cells, "answer_position", limit=len(shown)),
+                n_options=scored.n_options if scored else self._n_options(cells),
+                trial_format=self._text(cells, "trial_format"),
+                is_correct=ANSWERS[self._cell(cells, "chose_target")],
+                rt=self._number(cells, "rt"),
+                confidence=self._whole(cells, "confidence"),
+                focus_lost=self._whole(cells, "focus_lost"),
+                target_label=self._text(cells, "target_label"),
+                excluded_by="yes" if self._is_excluded(cells) else "",
+            )
+
+    def _lines(self, required: Sequence[str]) -> Iterator[list[str]]:
         try:
-            self._read_header()
-            for cells in self._reader:
-                row = self._row(cells) if cells else None
-                if row is None:
-                    continue
-                is_excluded = self._cell(cells, "excluded_by") not in ("", "NA")
-                self.n_excluded += is_excluded
-                if with_excluded or not is_excluded:
-                    self.excluded.append(is_excluded)
-                    yield row
+            self._read_header(required)
+            yield from filter(None, self._reader)
         except csv.Error as error:
             raise CsvError(f"line {self._reader.line_num}: not valid CSV: {error}") from None
 
-    def _read_header(self) -> None:
+    def _read_header(self, required: Sequence[str]) -> None:
         header = next(self._reader, [])
         if not header:
-            raise CsvError(f"the file is empty; required columns: {', '.join(REQUIRED)}")
-        missing = [name for name in REQUIRED if name not in header]
+            raise CsvError(f"the file is empty; required columns: {', '.join(required)}")
+        missing = [name for name in required if name not in header]
         if missing:
             hint = "; cells must be separated by commas" if len(header) == 1 and ";" in header[0] else ""
             raise CsvError(
                 f"missing column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
-                f"required columns: {', '.join(REQUIRED)}{hint}"
+                f"required columns: {', '.join(required)}{hint}"
             )
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
@@ -124,6 +180,35 @@ class ResponseFile:
             raise self._error(f"n_options is {text!r}; it must be a whole number from 2, or empty")
         return int(text)
 
+    def _is_excluded(self, cells: list[str]) -> bool:
+        return self._cell(cells, "excluded_by") not in ("", "NA")
+
+    def _whole(self, cells: list[str], name: str, limit: int | None = None) -> int | None:
+        """A whole number from 0, below `limit`; None where the cell is empty."""
+        text = self._cell(cells, name).removesuffix(".0")
+        if text in ("", "NA"):
+            return None
+        if not text.isascii() or not text.isdecimal() or (limit is not None and int(text) >= limit):
+            allowed = "0 or more" if limit is None else f"from 0 to {limit - 1}"
+            raise self._error(f"{name} is {text!r}; it must be a whole number, {allowed}, or empty")
+        return int(text)
+
+    def _number(self, cells: list[str], name: str) -> float | None:
+        text = self._cell(cells, name)
+        if text in ("", "NA"):
+            return None
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise self._error(f"{name} is {text!r}; it must be a number, or empty")
+        return number
+
+    def _text(self, cells: list[str], name: str) -> str:
+        text = self._cell(cells, name)
+        return "" if text == "NA" else sys.intern(unescape(text))
+
     def _filled(self, cells: list[str], name: str) -> str:
         text = unescape(self._cell(cells, name))
         if not text:
@@ -138,7 +223,7 @@ class ResponseFile:
         return CsvError(f"line {self._reader.line_num}: {message}")
 
 
-def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
+def decoded(lines: Iterable[bytes]) -> Iterator[str]:
     """Lines as text; a byte order mark, as spreadsheets write it, is dropped."""
     encoding = "utf-8-sig"
     for number, line in enumerate(lines, start=1):

@@ -21,6 +21,7 @@ from survey_site.analysis.columns import (
     TrialFacts,
 )
 from survey_site.analysis.condition_columns import CONDITION_COLUMNS, ConditionFacts
+from survey_site.analysis.condition_labels import condition_labels
 from survey_site.analysis.models import Exclusion
 from survey_site.participation.models import Response
 from survey_site.stimuli.models import IRIStatus
@@ -83,8 +84,13 @@ def export_rows(source: Study | StudyVersion, mode: str) -> Iterator[ExportRow]:
 
 
 def condition_facts(source: Study | StudyVersion) -> list[ConditionFacts]:
-    """The facts about the conditions of a study, or of those that one version asks about, by slug."""
-    return [_condition_facts(condition) for condition in _conditions(source)]
+    """The facts about the conditions of a study, or of those that one version asks about.
+
+    By network and depth, so that a reader finds the layers of a network in their order.
+    """
+    conditions = sorted(_conditions(source), key=_place)
+    labels = condition_labels(conditions)
+    return [_condition_facts(condition, labels[condition.slug]) for condition in conditions]
 
 
 def stream_conditions_csv(source: Study | StudyVersion) -> Iterator[str]:
@@ -184,15 +190,21 @@ def _conditions(source: Study | StudyVersion) -> QuerySet[Condition]:
     return conditions.filter(study=source)
 
 
-def _condition_facts(condition: Condition) -> ConditionFacts:
+def _place(condition: Condition) -> tuple[str, int, str]:
+    return condition.layer.network.name, condition.layer.depth, condition.slug
+
+
+def _condition_facts(condition: Condition, label: str) -> ConditionFacts:
     network, layer = condition.layer.network, condition.layer
     finished = condition.iris().filter(status=IRIStatus.DONE)
     errors = [error for error in finished.values_list("relative_error", flat=True) if error is not None]
     return ConditionFacts(
         study=condition.study.slug,
         condition=condition.slug,
+        label=label,
         shows=condition.shows,
         network=network.slug,
+        network_name=network.name,
         architecture=network.architecture,
         family=network.family,
         is_residual=network.is_residual,

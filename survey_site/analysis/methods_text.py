@@ -8,6 +8,7 @@ def methods_paragraph(report: Mapping[str, Any]) -> str:
     """Plain text from a report of `services.alignment_of`; sentences about what was not done are left out."""
     sentences = [
         _participants(report),
+        _unfinished(report["unfinished"]),
         _exclusions(report["exclusions"]),
         _scores(report),
         _comparisons(report),
@@ -24,6 +25,15 @@ def _participants(report: Mapping[str, Any]) -> str:
         f"{counted['assessed']} {kind} gave answers; those of {counted['kept']} are analysed "
         f"({_count(rows['scored'], 'scored answer')} in {_count(len(report['scores']), 'condition')}, "
         f"{rows['unanswered']} main trials without an answer left out)."
+    )
+
+
+def _unfinished(unfinished: Mapping[str, Any]) -> str:
+    if not unfinished["sessions"]:
+        return ""
+    return (
+        f"{_count(unfinished['responses'], 'scored answer')} of "
+        f"{_count(unfinished['sessions'], 'unfinished session')} are included."
     )
 
 
@@ -83,9 +93,11 @@ def _mixed_model(fit: Mapping[str, Any]) -> str:
 def _software(report: Mapping[str, Any]) -> str:
     versions = report["versions"]
     others = _joined([f"{name} {versions[name]}" for name in sorted(versions) if name != "code"])
-    number = report["study_version"]
-    of = f"version {number} of the study" if number else "all versions of the study"
-    return f"Computed by IRISurvey {versions['code']} with {others} on {of} “{report['study']}”."
+    frozen = [
+        f"{version['number']} (SHA-256 {version['sha256'][:12]})" for version in report["study_versions"]
+    ]
+    of = f"version{'s' * (len(frozen) > 1)} {_joined(frozen)} of " if frozen else ""
+    return f"Computed by IRISurvey {versions['code']} with {others} on {of}the study “{report['study']}”."
 
 
 def _count(number: int, noun: str) -> str:

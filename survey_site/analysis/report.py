@@ -4,6 +4,7 @@ A statistic without an answer (one participant, no repeats, nobody rated confide
 never a number.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from survey_site.analysis import agreement, breakdowns, reaction_times, reliabil
 from survey_site.analysis.answers import AnswerTable, ScoringError
 from survey_site.analysis.calibration import calibration
 from survey_site.analysis.comparisons import compare_conditions
+from survey_site.analysis.condition_levels import levels_of_cells
 from survey_site.analysis.mixed_logit import fit_mixed_logit
 from survey_site.analysis.normalised import normalised
 from survey_site.analysis.ranking import rank_networks
@@ -21,6 +23,7 @@ from survey_site.analysis.responses import (
     MATCHING,
     ResponseRow,
     answer_table,
+    canonical,
     is_scored,
     numbers,
     ratings,
@@ -32,6 +35,8 @@ from survey_site.analysis.signal_detection import side_bias
 
 #: The mixed model is fitted unasked up to here; it takes seconds then.
 MIXED_MODEL_ROWS = 20_000
+#: With fewer participants or items a two-way interval has so few degrees of freedom that it says little.
+ENOUGH = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,26 +53,32 @@ class ReportSettings:
 def alignment_report(
     rows: Sequence[ResponseRow],
     *,
-    conditions: Sequence[str],
-    factors: Mapping[str, Mapping[str, str]],
+    conditions: Sequence[Mapping[str, str]],
     settings: ReportSettings | None = None,
 ) -> dict[str, Any]:
     """Everything about `rows`, those with `excluded_by` left out; scores also with them.
 
-    conditions: all of the study, so that those that nobody answered are named. factors: by name of the factor
-    the level of each condition; `network` is ranked.
+    The order of the rows and the names of participants do not matter, to the last bit.
+
+    conditions: all of the study, as the rows of conditions.csv; those that nobody answered are named, and
+    networks are compared by their factors and ranked.
     """
     settings = settings or ReportSettings()
+    rows = canonical(rows)
     kept = [row for row in rows if not row.excluded_by]
-    table = answer_table(kept)
+    table, factors = answer_table(kept), levels_of_cells(conditions)
     scores, scored = score_table(table, settings=settings.score), _scored_by_condition(kept)
-    return {
+    report = {
+        "conditions": [dict(condition) for condition in conditions],
         "rows": _row_counts(rows, kept),
+        "catch": _catch(rows),
         "scores": [_condition(score, scored[score.condition], settings) for score in scores],
         "scores_without_exclusions": [
             score_json(score) for score in score_table(answer_table(rows), settings=settings.score)
         ],
-        "conditions_without_answers": sorted(set(conditions) - set(table.seen_conditions())),
+        "conditions_without_answers": sorted(
+            {row["condition"] for row in conditions} - set(table.seen_conditions())
+        ),
         "factors": {name: _factor(table, levels, settings) for name, levels in factors.items()},
         "target_classes": _or_why(lambda: _target_classes(table, kept, settings)),
         "by_participant": [asdict(share) for share in breakdowns.by_participant(table)],
@@ -93,6 +104,22 @@ def alignment_report(
             "n_splits": settings.n_splits,
         },
     }
+    return {name: finite(part) for name, part in report.items()}
+
+
+def in_order(report: Mapping[str, Any], part: str = "scores") -> list[Any]:
+    """The scores of a report (or `scores_without_exclusions`) in the order of its conditions."""
+    places = {row["condition"]: place for place, row in enumerate(report["conditions"])}
+    return sorted(report[part], key=lambda score: places[score["condition"]])
+
+
+def finite(value: Any) -> Any:
+    """The same with None for every number that JSON does not have: NaN and the infinities."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: finite(part) for name, part in value.items()}
+    return [finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def score_json(score: ConditionScore) -> dict[str, Any]:
@@ -109,8 +136,23 @@ def score_json(score: ConditionScore) -> dict[str, Any]:
         "chance": score.chance,
         "d_prime": score.d_prime,
         "intervals": {name: asdict(interval) for name, interval in score.intervals.items()},
-        "warnings": list(score.warnings),
+        "warnings": [*score.warnings, *_too_few(score)],
     }
+
+
+def _too_few(score: ConditionScore) -> list[str]:
+    counts = {"participants": score.n_participants, "items": score.n_items}
+    return [
+        f"{n} {what} are too few for an interval that says much; {ENOUGH} or more are wanted"
+        for what, n in counts.items()
+        if 1 < n < ENOUGH
+    ]
+
+
+def _catch(rows: Sequence[ResponseRow]) -> dict[str, int]:
+    """Answered catch trials of everybody, and those of them answered right."""
+    answered = [row for row in rows if row.kind == "catch" and row.is_correct is not None]
+    return {"n": len(answered), "right": sum(bool(row.is_correct) for row in answered)}
 
 
 def _scored_by_condition(kept: Sequence[ResponseRow]) -> dict[str, list[ResponseRow]]:
@@ -126,7 +168,8 @@ def _condition(
     """One condition's score with all that describes it; `rows` are its scored rows."""
     right = np.array([bool(row.is_correct) for row in rows])
     rt, rated = numbers(row.rt for row in rows), numbers(row.confidence for row in rows)
-    people = np.unique([row.participant for row in rows], return_inverse=True)[1]
+    codes: dict[str, int] = {}  # in the rows' order: names must not matter
+    people = np.array([codes.setdefault(row.participant, len(codes)) for row in rows])
     correct = ratings(rows, by="correct")
     ceiling = _or_why(lambda: asdict(reliability.noise_ceiling(ratings(rows, by="choice"))))
     return {

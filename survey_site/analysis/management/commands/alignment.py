@@ -7,18 +7,18 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from survey_site.analysis.exclusion_services import set_rules
-from survey_site.analysis.exclusions import ExclusionError
 from survey_site.analysis.report import ReportSettings
 from survey_site.analysis.services import alignment_of
 from survey_site.participation.models import Mode
+from survey_site.studies.exclusion_rules import ExclusionError, Rule, rules_from_json
+from survey_site.studies.exclusion_services import refuse_researcher
 from survey_site.studies.models import Study, StudyVersion
 
 
 class Command(BaseCommand):
     help = (
         "Human-alignment scores of a study with everything beside them: agreement, ceilings, comparisons, "
-        "the mixed model, exclusions. Holds its sessions to the study's exclusion rules first."
+        "the mixed model, exclusions. Holds its sessions to the exclusion rules of their versions first."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -26,7 +26,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print everything as JSON; else a summary")
         parser.add_argument("--mode", choices=Mode.values, default=Mode.REAL, help="default: real")
         parser.add_argument("--study-version", type=int, help="number of one version; default: all of them")
-        parser.add_argument("--rules", type=Path, help="JSON file of exclusion rules, kept for the study")
+        parser.add_argument(
+            "--rules", type=Path, help="JSON file of exclusion rules to try instead; nothing is saved"
+        )
         parser.add_argument(
             "--margin", type=float, default=0.1, help="what counts as no difference, as a share; default: 0.1"
         )
@@ -37,12 +39,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         study = self.study(options["study"])
         version = self.version(study, options["study_version"])
-        if options["rules"]:
-            self.keep_rules(study, options["rules"])
+        rules = self.rules(options["rules"]) if options["rules"] else None
         if not 0 < options["margin"] < 1:
             raise CommandError(f"--margin is {options['margin']}; it must lie between 0 and 1, as a share")
         settings = ReportSettings(margin=options["margin"], mixed_model=options["mixed_model"] or None)
-        report = alignment_of(study, options["mode"], version=version, settings=settings)
+        report = alignment_of(study, options["mode"], version=version, settings=settings, instead=rules)
         if not report["scores"]:
             self.stderr.write(f"{study.slug} has no answers of mode {options['mode']} to score.")
         self.stdout.write(json.dumps(report, indent=2) if options["json"] else summary(report))
@@ -63,13 +64,15 @@ class Command(BaseCommand):
             raise CommandError(f"{study.slug} has no version {number}; versions: {known}")
         return found
 
-    def keep_rules(self, study: Study, path: Path) -> None:
+    def rules(self, path: Path) -> list[Rule]:
         try:
-            set_rules(study, path.read_text(encoding="utf-8"))
+            rules = rules_from_json(path.read_text(encoding="utf-8"))
+            refuse_researcher(rules)
         except OSError as error:
             raise CommandError(f"{path} cannot be read: {error.strerror}") from None
         except (ExclusionError, UnicodeDecodeError) as error:
             raise CommandError(f"{path}: {error}") from None
+        return rules
 
 
 def summary(report: dict[str, Any]) -> str:
@@ -86,5 +89,11 @@ def summary(report: dict[str, Any]) -> str:
         )
     counted = report["exclusions"]["flow"]
     lines.append(f"{counted['kept']} of {counted['assessed']} sessions kept.")
+    unfinished = report["unfinished"]
+    if unfinished["sessions"]:
+        lines.append(
+            f"{unfinished['responses']} responses of {unfinished['sessions']} unfinished sessions "
+            "are included."
+        )
     lines += [f"{rule}: {n} left out" for rule, n in counted["by_rule"].items()]
     return "\n".join(lines)

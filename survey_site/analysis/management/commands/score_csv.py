@@ -1,4 +1,4 @@
-"""Human-alignment scores from an exported CSV, without touching the database."""
+"""Human-alignment scores from exported CSV files, without touching the database."""
 
 import json
 import sys
@@ -12,45 +12,68 @@ import numpy as np
 from django.core.management.base import BaseCommand, CommandError
 
 from survey_site.analysis.answers import AnswerTable
+from survey_site.analysis.conditions_file import read_conditions
 from survey_site.analysis.csv_rows import REQUIRED, CsvError, ResponseFile
+from survey_site.analysis.report import ReportSettings, alignment_report
 from survey_site.analysis.scoring import ConditionScore, ScoreSettings, score_table
+from survey_site.analysis.versions import versions
 
 
 class Command(BaseCommand):
     help = (
         "Score a CSV of responses as the results page does. Scores rows of kind main with an answer; "
-        f"needs the columns {', '.join(REQUIRED)}."
+        f"needs the columns {', '.join(REQUIRED)}. With conditions.csv as well, and all columns of an "
+        "export, --json prints all statistics of `alignment STUDY --json`."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", help="CSV of responses, UTF-8; - reads standard input")
+        parser.add_argument("conditions", nargs="?", help="conditions.csv of the same export")
         parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["conditions"] and options["json"]:
+            self.print_everything(options["file"], options["conditions"])
+        else:
+            self.print_scores(options["file"], as_text=not options["json"])
+
+    def print_scores(self, path: str, *, as_text: bool) -> None:
         settings = ScoreSettings()
-        try:
-            with opened(options["file"]) as file:
-                responses = ResponseFile(file)
-                table = AnswerTable.from_rows(responses.rows(with_excluded=True))
-        except OSError as error:
-            raise CommandError(f"{options['file']} cannot be read: {error.strerror}") from None
-        except CsvError as error:
-            raise CommandError(f"{options['file']}: {error}") from None
+        with reading(path) as file:
+            responses = ResponseFile(file)
+            table = AnswerTable.from_rows(responses.rows(with_excluded=True))
         kept = np.frombuffer(responses.excluded, dtype=np.uint8) == 0
         scores = score_table(table.where(kept), settings=settings)
-        self.warn(responses, scores)
-        if options["json"]:
-            printed = as_json(scores, responses, settings)
-            if responses.n_excluded:
-                without = score_table(table, settings=settings)
-                printed["conditions_without_exclusions"] = [condition_as_json(score) for score in without]
-            self.stdout.write(json.dumps(printed, indent=2))
-        else:
+        self.warn(responses, is_empty=not scores)
+        if as_text:
             self.stdout.write(as_table(scores, responses, settings))
+            return
+        printed = as_json(scores, responses, settings)
+        if responses.n_excluded:
+            without = score_table(table, settings=settings)
+            printed["conditions_without_exclusions"] = [condition_as_json(score) for score in without]
+        self.stdout.write(json.dumps(printed, indent=2))
 
-    def warn(self, responses: ResponseFile, scores: list[ConditionScore]) -> None:
-        if not scores:
+    def print_everything(self, path: str, conditions_path: str) -> None:
+        with reading(conditions_path) as file:
+            cells = read_conditions(file)
+        with reading(path) as file:
+            responses = ResponseFile(file)
+            rows = list(responses.full_rows())
+        unknown = {row.condition for row in rows if row.condition} - {row["condition"] for row in cells}
+        if unknown:
+            raise CommandError(f"{conditions_path} does not have the conditions {', '.join(sorted(unknown))}")
+        report = alignment_report(
+            rows,
+            conditions=cells,
+            settings=ReportSettings(),
+        )
+        self.warn(responses, is_empty=not report["scores"])
+        self.stdout.write(json.dumps({"versions": versions(), **report}, indent=2))
+
+    def warn(self, responses: ResponseFile, *, is_empty: bool) -> None:
+        if is_empty:
             self.stderr.write("Nothing to score: no row of kind main has an answer.")
         if len(responses.modes) > 1:
             modes = " and ".join(sorted(mode or "(empty)" for mode in responses.modes))
@@ -58,12 +81,18 @@ class Command(BaseCommand):
 
 
 @contextmanager
-def opened(path: str) -> Iterator[BinaryIO]:
-    if path == "-":
-        yield sys.stdin.buffer
-    else:
-        with open(path, "rb") as file:
-            yield file
+def reading(path: str) -> Iterator[BinaryIO]:
+    """The open file; what is wrong with it ends the command with its name."""
+    try:
+        if path == "-":
+            yield sys.stdin.buffer
+        else:
+            with open(path, "rb") as file:
+                yield file
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from None
+    except CsvError as error:
+        raise CommandError(f"{path}: {error}") from None
 
 
 def as_json(scores: list[ConditionScore], responses: ResponseFile, settings: ScoreSettings) -> dict[str, Any]:

@@ -1,0 +1,48 @@
+"""conditions.csv read back, without a database."""
+
+import csv
+from collections.abc import Iterable
+
+from survey_site.analysis.condition_levels import FACTORS, TELLING
+from survey_site.analysis.csv_cells import unescape
+from survey_site.analysis.csv_rows import CsvError, decoded
+
+REQUIRED = ("condition", "label", "shows", "network_name", *FACTORS, *TELLING)
+SHOWS = ("iri", "target", "start")
+
+
+def read_conditions(lines: Iterable[bytes]) -> list[dict[str, str]]:
+    """One dictionary of cells by column name per condition, in the order of the file; `NA` is empty.
+
+    Raises CsvError for missing columns, rows of another width, a condition that is empty or occurs twice,
+    and a `shows` that does not exist.
+    """
+    reader = csv.reader(decoded(lines), strict=True)
+    found: dict[str, dict[str, str]] = {}
+    try:
+        header = next(reader, [])
+        missing = [name for name in REQUIRED if name not in header]
+        if missing:
+            raise CsvError(f"missing column{'s' * (len(missing) > 1)} {', '.join(missing)} of conditions.csv")
+        for cells in filter(None, reader):
+            row = _row(header, cells, reader.line_num)
+            if row["condition"] in found:
+                raise CsvError(
+                    f"line {reader.line_num}: condition {row['condition']!r} occurs more than once"
+                )
+            found[row["condition"]] = row
+    except csv.Error as error:
+        raise CsvError(f"line {reader.line_num}: not valid CSV: {error}") from None
+    return list(found.values())
+
+
+def _row(header: list[str], cells: list[str], line: int) -> dict[str, str]:
+    if len(cells) != len(header):
+        raise CsvError(f"line {line}: {len(cells)} cells where the header has {len(header)}")
+    texts = ("" if cell == "NA" else unescape(cell) for cell in cells)
+    row = dict(zip(header, texts, strict=True))
+    if not row["condition"]:
+        raise CsvError(f"line {line}: condition is empty")
+    if row["shows"] not in SHOWS:
+        raise CsvError(f"line {line}: shows is {row['shows']!r}; it must be one of {', '.join(SHOWS)}")
+    return row

@@ -1,0 +1,37 @@
+"""How many sessions there are, and how far they came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Avg, Count, F, Q
+
+from survey_site.participation.models import SessionState, StudySession
+from survey_site.studies.models import Study, StudyVersion
+
+#: Neither consented nor declined: they opened the page and read.
+UNDECIDED = [SessionState.CREATED]
+DECLINED = [SessionState.REFUSED]
+ACTIVE = [SessionState.CONSENTED, SessionState.RUNNING]
+
+
+def session_counts(study: Study, mode: str, version: StudyVersion | None = None) -> dict[str, Any]:
+    """Counts of sessions, and the mean minutes of the finished ones (None without any).
+
+    opened: the page was opened, of which declined said no and undecided nothing yet; started: consented,
+    whatever came then, of which active may still finish, finished did, and the others stopped.
+    """
+    sessions = StudySession.objects.filter(study=study, mode=mode)
+    if version is not None:
+        sessions = sessions.filter(version=version)
+    counts = sessions.aggregate(
+        opened=Count("pk"),
+        undecided=Count("pk", filter=Q(state__in=UNDECIDED)),
+        declined=Count("pk", filter=Q(state__in=DECLINED)),
+        started=Count("pk", filter=~Q(state__in=[*UNDECIDED, *DECLINED])),
+        active=Count("pk", filter=Q(state__in=ACTIVE)),
+        finished=Count("pk", filter=Q(state=SessionState.FINISHED)),
+        duration=Avg(F("finished_at") - F("consented_at")),
+    )
+    duration = counts.pop("duration")
+    return {**counts, "minutes": duration.total_seconds() / 60 if duration else None}

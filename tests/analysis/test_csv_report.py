@@ -1,0 +1,179 @@
+"""score_csv with conditions.csv: the figures of the database from the two exported files, to the last bit."""
+
+import csv
+import io
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from survey_site.analysis.exports import stream_conditions_csv, stream_responses_csv
+from survey_site.analysis.figures.catalogue import figures_of
+from survey_site.participation.models import Response
+from tests.analysis.answered_study import AnsweredStudy
+
+pytestmark = pytest.mark.django_db
+
+#: What only the database knows.
+STORED_ONLY = {
+    "study",
+    "study_version",
+    "study_versions",
+    "mode",
+    "sessions",
+    "exclusions",
+    "unfinished",
+    "methods",
+}
+
+
+def printed(command: str, *args: str) -> dict[str, Any]:
+    out = io.StringIO()
+    call_command(command, *args, "--json", stdout=out)
+    result: dict[str, Any] = json.loads(out.getvalue())
+    return result
+
+
+@pytest.fixture
+def files(answered: AnsweredStudy, tmp_path: Path) -> tuple[Path, Path]:
+    """Of a study with exclusions, reaction times, confidence, repeats and trials without an answer."""
+    answered.new_version(rules='[{"rule": "catch_rate"}]')
+    sessions = answered.answer(n=7)
+    rng = random.Random(1)
+    for response in Response.objects.order_by("pk"):
+        response.rt, response.confidence = rng.uniform(300, 3000), rng.randint(1, 6)
+        response.save()
+    for session in sessions[:4]:
+        first, again = session.presentations.filter(trial=answered.trials[0]), session.presentations.last()
+        assert again
+        again.repeat_of = first.get() if first.get() != again else None
+        again.save()
+    Response.objects.filter(pk=Response.objects.order_by("pk")[3].pk).update(option=None, timed_out=True)
+    return written(answered, tmp_path)
+
+
+def written(answered: AnsweredStudy, folder: Path) -> tuple[Path, Path]:
+    call_command("alignment", answered.study.slug, stdout=io.StringIO())  # decides who is left out
+    responses, conditions = folder / "responses.csv", folder / "conditions.csv"
+    responses.write_text("".join(stream_responses_csv(answered.study, mode="real")), newline="")
+    conditions.write_text("".join(stream_conditions_csv(answered.study)), newline="")
+    return responses, conditions
+
+
+def rewritten(path: Path, change: Callable[[list[dict[str, str]]], list[dict[str, str]]]) -> Path:
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    changed = change(rows)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(changed[0]))
+        writer.writeheader()
+        writer.writerows(changed)
+    return path
+
+
+def test_the_files_give_the_figures_of_the_database(files: tuple[Path, Path]) -> None:
+    stored = printed("alignment", "faces")
+    connection.close()
+    told = printed("score_csv", *map(str, files))
+    assert set(stored) - set(told) == STORED_ONLY
+    assert {name: stored[name] for name in told} == told
+    assert told["rows"]["excluded"] > 0
+    assert "undefined" not in told["retest"]
+    assert "undefined" not in told["scores"][1]["confidence"]
+
+
+def test_reordered_and_pseudonymised_rows_give_the_same_bits(files: tuple[Path, Path]) -> None:
+    before = printed("score_csv", *map(str, files))
+
+    def disguised(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        random.Random(5).shuffle(rows)
+        names: dict[str, str] = {"": ""}
+        for row in rows:
+            for column in ("participant_id", "session_id", "presentation_id", "repeat_of"):
+                row[column] = names.setdefault(row[column], f"x{random.Random(row[column]).random()}")
+        columns = list(rows[0])
+        random.Random(6).shuffle(columns)
+        return [{column: row[column] for column in columns} for row in rows]
+
+    rewritten(files[0], disguised)
+    rewritten(files[1], lambda rows: rows[::-1])
+    after = printed("score_csv", *map(str, files))
+    people = [report.pop("by_participant") for report in (before, after)]
+    conditions = [report.pop("conditions") for report in (before, after)]
+    assert after == before
+    assert conditions[0] == conditions[1][::-1]
+    assert sorted((one["condition"], one["hits"], one["n"]) for one in people[0]) == sorted(
+        (one["condition"], one["hits"], one["n"]) for one in people[1]
+    )
+
+
+def test_what_pandas_writes_back_gives_the_same_bits(files: tuple[Path, Path]) -> None:
+    import pandas as pd
+
+    before = printed("score_csv", *map(str, files))
+    for path in files:
+        pd.read_csv(path).to_csv(path, index=False)
+    rewritten(files[1], lambda rows: [{**row, "epsilon": row["epsilon"]} for row in rows])
+    after = printed("score_csv", *map(str, files))
+    assert after["scores"] == before["scores"]
+    assert after["comparisons"] == before["comparisons"]
+
+
+def test_figures_are_drawn_from_the_files_alone(files: tuple[Path, Path]) -> None:
+    names = [figure.name for figure in figures_of(printed("score_csv", *map(str, files)))]
+    assert names[0] == "scores"
+    assert "exclusions" not in names
+
+
+def change_cell(column: str, value: str) -> Callable[[list[dict[str, str]]], list[dict[str, str]]]:
+    return lambda rows: [{**rows[0], column: value}, *rows[1:]]
+
+
+def without(column: str) -> Callable[[list[dict[str, str]]], list[dict[str, str]]]:
+    return lambda rows: [{name: cell for name, cell in row.items() if name != column} for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("which", "change", "message"),
+    [
+        (0, without("rt"), "responses.csv: missing column rt; required columns: participant_id"),
+        (0, change_cell("rt", "fast"), "line 2: rt is 'fast'; it must be a number, or empty"),
+        (0, change_cell("rt", "inf"), "line 2: rt is 'inf'; it must be a number"),
+        (0, change_cell("response", "7"), "line 2: response is '7'; it must be a whole number, from 0 to"),
+        (
+            0,
+            change_cell("confidence", "-1"),
+            "line 2: confidence is '-1'; it must be a whole number, 0 or more",
+        ),
+        (0, change_cell("response", ""), "line 2: response and chose_target must both be given, or neither"),
+        (0, change_cell("condition", "third"), "conditions.csv does not have the conditions third"),
+        (1, without("label"), "conditions.csv: missing column label of conditions.csv"),
+        (1, change_cell("shows", "noise"), "line 2: shows is 'noise'; it must be one of iri, target, start"),
+        (1, change_cell("condition", ""), "line 2: condition is empty"),
+        (1, lambda rows: [*rows, rows[0]], "line 4: condition '-second' occurs more than once"),
+    ],
+)
+def test_files_that_make_no_sense_are_refused_by_name(
+    files: tuple[Path, Path],
+    which: int,
+    change: Callable[[list[dict[str, str]]], list[dict[str, str]]],
+    message: str,
+) -> None:
+    rewritten(files[which], change)
+    with pytest.raises(CommandError) as refused:
+        printed("score_csv", *map(str, files))
+    assert message in str(refused.value)
+
+
+def test_a_conditions_file_that_is_no_csv_is_refused(files: tuple[Path, Path]) -> None:
+    text = files[1].read_text()
+    files[1].write_text(text + "a,b\n")
+    with pytest.raises(CommandError, match=r"conditions\.csv: line 4: 2 cells where the header has"):
+        printed("score_csv", *map(str, files))
+    files[1].write_text(text + '"a')
+    with pytest.raises(CommandError, match="not valid CSV"):
+        printed("score_csv", *map(str, files))
