@@ -80,12 +80,18 @@ CELERY_TASK_PUBLISH_RETRY = False
 IRI_CHUNK_SIZE = env_int("IRI_CHUNK_SIZE", 8, minimum=1)
 IRI_LEASE_SECONDS = env_int("IRI_LEASE_SECONDS", 60, minimum=5)
 IRI_SWEEP_SECONDS = env_int("IRI_SWEEP_SECONDS", 15, minimum=1)
+RESULTS_SECONDS = env_int("RESULTS_SECONDS", 5, minimum=1)
 IRI_MAX_ATTEMPTS = env_int("IRI_MAX_ATTEMPTS", 3, minimum=1)
 CELERY_BEAT_SCHEDULE = {
     "ring-for-work-without-a-lease": {"task": "stimuli.sweep", "schedule": float(IRI_SWEEP_SECONDS)},
     "ring-for-waiting-observers": {
         "task": "analysis.sweep_observations",
         "schedule": float(IRI_SWEEP_SECONDS),
+    },
+    "compute-results-that-have-changed": {
+        "task": "analysis.refresh_results",
+        "schedule": float(RESULTS_SECONDS),
+        "options": {"expires": RESULTS_SECONDS},  # a long computation leaves no queue behind it
     },
 }
 

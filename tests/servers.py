@@ -36,7 +36,15 @@ FOREIGN = (
         "MEDIA_ROOT",
         "STATIC_ROOT",
     ),
-    *("IRI_CHUNK_SIZE", "IRI_LEASE_SECONDS", "IRI_SWEEP_SECONDS", "IRI_MAX_ATTEMPTS", "LOG_LEVEL", "PORT"),
+    *(
+        "IRI_CHUNK_SIZE",
+        "IRI_LEASE_SECONDS",
+        "IRI_SWEEP_SECONDS",
+        "RESULTS_SECONDS",
+        "IRI_MAX_ATTEMPTS",
+        "LOG_LEVEL",
+        "PORT",
+    ),
 )
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Self
 
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from survey_site.analysis.exclusions import RULES, ExclusionError, Rule, rule_from_dict
 from survey_site.analysis.intervals import Interval
 from survey_site.analysis.observer_models import (
     Observation,
@@ -22,40 +20,15 @@ from survey_site.studies.models import Condition, Study, StudyVersion
 __all__ = [
     "AlignmentScore",
     "Exclusion",
-    "ExclusionRule",
     "Observation",
     "ObservationState",
     "ObservedCondition",
     "ObserverJudgement",
+    "ResultFigure",
+    "StudyResults",
 ]
 
 DEFAULT_INTERVAL = "twoway"
-
-
-class ExclusionRule(models.Model):
-    """A rule of `exclusions` that a study's sessions are held to."""
-
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="exclusion_rules")
-    name = models.CharField(max_length=30, choices=[(name, name) for name in RULES])
-    position = models.PositiveIntegerField(default=0, help_text="Order: the first rule to speak counts.")
-    settings = models.JSONField(default=dict, blank=True, help_text="Empty: the rule's own defaults.")
-
-    class Meta:
-        ordering = ["study", "position", "name"]
-        constraints = [models.UniqueConstraint(fields=["study", "name"], name="one_rule_per_study_and_name")]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def clean(self) -> None:
-        try:
-            self.as_rule()
-        except ExclusionError as error:
-            raise ValidationError({"settings": str(error)}) from None
-
-    def as_rule(self) -> Rule:
-        """Raises ExclusionError for settings that the rule does not have."""
-        return rule_from_dict({**self.settings, "rule": self.name})
 
 
 class ExclusionQuerySet(models.QuerySet["Exclusion"]):
@@ -145,3 +118,53 @@ class AlignmentScore(models.Model):
     def interval(self, name: str = DEFAULT_INTERVAL) -> Interval:
         """By name: twoway (the default), bootstrap, crossed, wilson, clopper_pearson."""
         return Interval(**self.intervals[name])
+
+
+class StudyResults(models.Model):
+    """What the results page of one study and mode shows, as last computed; pages only read it.
+
+    `mark` names the state of the sessions that it was computed from: another mark means newer answers.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="results")
+    mode = models.CharField(max_length=10, choices=Mode)
+    mark = models.CharField(max_length=80)
+    read_at = models.DateTimeField(null=True, help_text="When reading the answers began.")
+    seconds = models.FloatField(default=0, help_text="What computing took.")
+    report = models.JSONField(default=dict, help_text="Without the lists by participant and by item.")
+    rests_until = models.DateTimeField(help_text="It is not computed again before.")
+    examples = models.JSONField(default=dict, help_text="Trials whose targets were chosen most and least.")
+    failure = models.CharField(
+        max_length=500, blank=True, help_text="Why the last attempt failed, if it did."
+    )
+
+    class Meta:
+        verbose_name_plural = "study results"
+        constraints = [
+            models.UniqueConstraint(fields=["study", "mode"], name="one_results_per_study_and_mode"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.study} ({self.mode})"
+
+
+class ResultFigure(models.Model):
+    """A figure of the results as drawn when they were computed."""
+
+    results = models.ForeignKey(StudyResults, on_delete=models.CASCADE, related_name="figures")
+    name = models.SlugField(max_length=60)
+    position = models.PositiveIntegerField()
+    title = models.CharField(max_length=200)
+    caption = models.TextField()
+    description = models.TextField(help_text="The figure in words.")
+    svg = models.TextField()
+    csv = models.TextField(help_text="The data in the figure.")
+
+    class Meta:
+        ordering = ["results", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["results", "name"], name="one_figure_per_results_and_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

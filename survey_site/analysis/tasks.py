@@ -1,8 +1,15 @@
-"""Housekeeping of the observers' queue."""
+"""Housekeeping of the results and of the observers' queue."""
 
 from celery import shared_task
 
 from survey_site.analysis import observing
+from survey_site.analysis.results import refresh_results
+
+
+@shared_task(name="analysis.refresh_results")
+def refresh() -> None:
+    """Compute what has changed since it was computed (Celery beat runs this)."""
+    refresh_results()
 
 
 @shared_task(name="analysis.sweep_observations")

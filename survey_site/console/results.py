@@ -1,63 +1,53 @@
-"""What the results page shows of one study in one mode."""
+"""What the results page shows of one study in one mode: stored results, and who is there now."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Avg, Count, F, Q
+from django.conf import settings
+from django.urls import reverse
 
-from survey_site.analysis import plots
-from survey_site.analysis.models import AlignmentScore
-from survey_site.analysis.services import score_study
-from survey_site.participation.models import Mode, Response, SessionState, StudySession
-from survey_site.studies.models import Study, TrialKind
+from survey_site.analysis.document import document_of
+from survey_site.analysis.models import StudyResults
+from survey_site.analysis.session_counts import session_counts
+from survey_site.participation.models import Mode, StudySession
+from survey_site.stimuli.models import StoredImage
+from survey_site.studies.models import Study
 
-INTERVALS = ["twoway", "cluster", "bootstrap", "crossed", "wilson", "clopper_pearson"]
+DEFAULT_SITE = "http://127.0.0.1:8000"
 
 
 def results_of(study: Study, mode: str) -> dict[str, Any]:
-    """Scores computed now from the stored responses, the figure, and who took part."""
-    scores = score_study(study, mode)
+    """Nothing is computed here: the stored results, how far they lag behind, and the present sessions."""
+    results = StudyResults.objects.filter(study=study, mode=mode).first()
     return {
         "study": study,
         "mode": mode,
         "modes": Mode.choices,
         "version": study.current_version,
-        "rows": [_row(score) for score in _with_pairs(study, mode)],
-        "figure": plots.forest_svg(scores) if scores else "",
         "sessions": session_counts(study, mode),
-        "catch": catch_rate(study, mode),
-        "settings": scores[0].settings if scores else None,
+        "n_newer": _changed_since(study, mode, results),
+        "bots": bots_command(study),
+        "refresh_seconds": settings.RESULTS_SECONDS,
+        "download": reverse("results", args=[study.slug]) + "figures/",
+        **(document_of(results, source=admin_address) if results else {}),
     }
 
 
-def _with_pairs(study: Study, mode: str) -> list[AlignmentScore]:
-    return list(AlignmentScore.objects.of_study(study, mode).with_pairs())
+def admin_address(image: StoredImage) -> str:
+    """Where people who are logged in see the image."""
+    return reverse("admin-image", args=[image.pk])
 
 
-def _row(score: AlignmentScore) -> dict[str, Any]:
-    return {"score": score, "intervals": [(name, score.interval(name)) for name in INTERVALS]}
+def _changed_since(study: Study, mode: str, results: StudyResults | None) -> int:
+    """Sessions that answered after reading for the results began."""
+    answered = StudySession.objects.filter(study=study, mode=mode, last_seen_at__isnull=False)
+    if results is not None and results.read_at is not None:
+        answered = answered.filter(last_seen_at__gte=results.read_at)
+    return answered.count()
 
 
-def session_counts(study: Study, mode: str) -> dict[str, Any]:
-    """How many sessions started, run and finished, and the mean minutes of the finished ones."""
-    sessions = StudySession.objects.filter(study=study, mode=mode)
-    counts = sessions.aggregate(
-        started=Count("pk"),
-        active=Count("pk", filter=Q(state__in=[SessionState.CONSENTED, SessionState.RUNNING])),
-        finished=Count("pk", filter=Q(state=SessionState.FINISHED)),
-        refused=Count("pk", filter=Q(state=SessionState.REFUSED)),
-        duration=Avg(F("finished_at") - F("consented_at")),
-    )
-    duration = counts.pop("duration")
-    return {**counts, "minutes": duration.total_seconds() / 60 if duration else None}
-
-
-def catch_rate(study: Study, mode: str) -> float | None:
-    """Share of catch trials answered correctly; None without any."""
-    counts = (
-        Response.objects.of_study(study, mode)
-        .filter(presentation__trial__kind=TrialKind.CATCH, option__isnull=False)
-        .aggregate(n=Count("pk"), right=Count("pk", filter=Q(option=F("reference__answer"))))
-    )
-    return counts["right"] / counts["n"] if counts["n"] else None
+def bots_command(study: Study) -> str:
+    """What fills the study with pilot sessions, told where the site is if that is not the default."""
+    site = "" if settings.PUBLIC_URL == DEFAULT_SITE else f"PUBLIC_URL={settings.PUBLIC_URL} "
+    return f"{site}.venv/bin/python manage.py simulate_participants {study.slug} --n 30 --p-target 0.8"

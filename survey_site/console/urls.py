@@ -6,7 +6,11 @@ from survey_site.console import views
 
 urlpatterns = [
     path("admin/results/<slug:slug>/", views.results, name="results"),
-    path("admin/results/<slug:slug>/figure.svg", views.figure_svg, name="figure-svg"),
+    path("admin/results/<slug:slug>/figures/<slug:name>.svg", views.figure_svg, name="figure-svg"),
+    path("admin/results/<slug:slug>/figures/<slug:name>.png", views.figure_png, name="figure-png"),
+    path("admin/results/<slug:slug>/figures/<slug:name>.csv", views.figure_csv, name="figure-csv"),
+    path("admin/results/<slug:slug>/report.html", views.report_html, name="report-html"),
+    path("admin/results/<slug:slug>/report.pdf", views.report_pdf, name="report-pdf"),
     path("admin/results/<slug:slug>/responses.csv", views.responses_csv, name="responses-csv"),
     path("admin/results/<slug:slug>/conditions.csv", views.conditions_csv, name="conditions-csv"),
 ]

@@ -9,10 +9,14 @@ from django.contrib.admin.views.decorators import staff_member_required
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_safe
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import conditional_page, require_safe
 
 from survey_site.access.services import record_event
-from survey_site.analysis import exports
+from survey_site.analysis import exports, report_files
+from survey_site.analysis.figures.catalogue import figures_of
+from survey_site.analysis.models import ResultFigure, StudyResults
 from survey_site.console.results import results_of
 from survey_site.participation.models import Mode
 from survey_site.studies.models import Study
@@ -31,30 +35,84 @@ def wanted_mode(request: HttpRequest) -> str:
     return mode
 
 
+def wanted_results(request: HttpRequest, slug: str) -> StudyResults:
+    """The stored results; none are to be had before something was answered and computed."""
+    study, mode = visible_study(request, slug), wanted_mode(request)
+    results = StudyResults.objects.filter(study=study, mode=mode).exclude(report={}).first()
+    if results is None:
+        raise Http404(f"no results of {mode} sessions have been computed yet")
+    return results
+
+
+def wanted_figure(request: HttpRequest, slug: str, name: str) -> ResultFigure:
+    results = wanted_results(request, slug)
+    found = results.figures.filter(name=name).first()
+    if found is None:
+        known = ", ".join(results.figures.values_list("name", flat=True))
+        raise Http404(f"there is no figure {name!r}; there are: {known}")
+    return found
+
+
 @require_safe
 @staff_member_required
+@cache_control(private=True, no_cache=True)
+@conditional_page
 def results(request: HttpRequest, slug: str) -> HttpResponse:
-    """Scores with intervals, the figure and the exports; polls for its live part alone."""
+    """Scores with intervals, the figures and the exports; polls for its live part alone.
+
+    Polls are answered by "not modified" until something has changed.
+    """
     study = visible_study(request, slug)
     context: dict[str, Any] = results_of(study, wanted_mode(request))
     if request.headers.get("X-Live"):
-        return render(request, "console/results_live.html", context)
-    context |= {**admin.site.each_context(request), "title": f"Results: {study.name}"}
-    return render(request, "console/results.html", context)
+        response = render(request, "console/results_live.html", context)
+    else:
+        context |= {**admin.site.each_context(request), "title": f"Results: {study.name}"}
+        response = render(request, "console/results.html", context)
+    patch_vary_headers(response, ["X-Live"])
+    return response
 
 
 @require_safe
 @staff_member_required
-def figure_svg(request: HttpRequest, slug: str) -> HttpResponse:
-    """The forest plot alone, to download."""
-    study = visible_study(request, slug)
-    mode = wanted_mode(request)
-    figure = results_of(study, mode)["figure"]
-    if not figure:
-        raise Http404("there are no scored responses yet")
-    response = HttpResponse(figure, content_type="image/svg+xml")
-    response["Content-Disposition"] = f'attachment; filename="{slug}-{mode}.svg"'
-    return response
+def figure_svg(request: HttpRequest, slug: str, name: str) -> HttpResponse:
+    figure = wanted_figure(request, slug, name)
+    return _download(figure.svg, "image/svg+xml", f"{slug}-{figure.results.mode}-{name}.svg")
+
+
+@require_safe
+@staff_member_required
+def figure_png(request: HttpRequest, slug: str, name: str) -> HttpResponse:
+    """Drawn when it is asked for, from the stored report."""
+    stored = wanted_figure(request, slug, name).results
+    figure = next(figure for figure in figures_of(stored.report) if figure.name == name)
+    return _download(figure.png(), "image/png", f"{slug}-{stored.mode}-{name}.png")
+
+
+@require_safe
+@staff_member_required
+def figure_csv(request: HttpRequest, slug: str, name: str) -> HttpResponse:
+    """The data in the figure."""
+    figure = wanted_figure(request, slug, name)
+    return _download(figure.csv, "text/csv; charset=utf-8", f"{slug}-{figure.results.mode}-{name}.csv")
+
+
+@require_safe
+@staff_member_required
+def report_html(request: HttpRequest, slug: str) -> HttpResponse:
+    """Everything the page shows, in one file that needs nothing else."""
+    stored = wanted_results(request, slug)
+    return _download(
+        report_files.report_html(stored), "text/html; charset=utf-8", f"{slug}-{stored.mode}-report.html"
+    )
+
+
+@require_safe
+@staff_member_required
+def report_pdf(request: HttpRequest, slug: str) -> HttpResponse:
+    """The same on paper."""
+    stored = wanted_results(request, slug)
+    return _download(report_files.report_pdf(stored), "application/pdf", f"{slug}-{stored.mode}-report.pdf")
 
 
 @require_safe
@@ -75,5 +133,11 @@ def conditions_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 def _csv(lines: Any, name: str) -> StreamingHttpResponse:
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _download(content: str | bytes, content_type: str, name: str) -> HttpResponse:
+    response = HttpResponse(content, content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

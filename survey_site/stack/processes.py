@@ -78,9 +78,10 @@ def iri_worker(options: StackOptions) -> Process:
 def housekeeping_worker(options: StackOptions) -> Process:
     words = (
         *("-m", "celery", "-A", "survey_site", "worker", "-B", "-l", "INFO", "-Q", "housekeeping"),
-        *("-P", "threads", "-c", "1", "-n", "housekeeping@%h", *QUIET),
+        *("-P", "threads", "-c", "2", "-n", "housekeeping@%h", *QUIET),
         *("-s", str(options.var_dir / "celerybeat-schedule")),
     )
+    # Two threads: the queue is swept while results are computed.
     # Its beat is a process of its own, which only a worker that ends in order takes along.
     child = python_child("housekeeping worker", words, options, orphan_signal=signal.SIGTERM)
     return Process(child, lambda: answers("housekeeping", options))

@@ -93,7 +93,12 @@ def test_addresses_name_the_study_and_the_login_once() -> None:
     study = Study(slug="demo", name="Demo", status="open")
     text = addresses(study, "researcher", "secret-password")
     assert "“demo” is open" in text
-    for line in ("/s/demo/", "/admin/results/demo/", "simulate_participants demo --n 30", "secret-password"):
+    for line in (
+        "/s/demo/",
+        "/admin/results/demo/?mode=pilot",
+        "simulate_participants demo --n 30",
+        "secret-password",
+    ):
         assert line in text
     assert "with password" not in addresses(study, "researcher", None)
 

@@ -33,7 +33,7 @@ def addresses(study: Study, login: str, password: str | None) -> str:
         "",
         f"The study “{study.slug}” is {study.get_status_display().lower()}:",
         f"  take it           {site}/s/{study.slug}/",
-        f"  its results       {site}/admin/results/{study.slug}/",
+        f"  its results       {site}/admin/results/{study.slug}/?mode=pilot",
         f"  fill it with bots {bots_command(study)}",
     ]
     if password:

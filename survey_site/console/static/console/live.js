@@ -12,7 +12,9 @@
           const text = await answer.text();
           if (text !== live.dataset.shown) {
             live.dataset.shown = text;
+            const open = [...live.querySelectorAll("details")].map((details) => details.open);
             live.replaceChildren(...new DOMParser().parseFromString(text, "text/html").body.childNodes);
+            live.querySelectorAll("details").forEach((details, place) => (details.open = open[place] ?? false));
           }
         }
       } catch {
