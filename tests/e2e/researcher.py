@@ -10,6 +10,7 @@ from tests.e2e.complaints import Complaints
 
 INSPECTION_MS = 180_000
 DESCENT_MS = 180_000
+COMPUTED_MS = 60_000
 
 # Keeps every text and value that a progress bar shows from now on; a reload would lose it.
 WATCH = """bar => {
@@ -131,11 +132,12 @@ class Researcher:
         form.get_by_text("delete", exact=True).click()
         expect(self.page.get_by_text("This item will be deleted.").filter(visible=True)).to_be_visible()
 
-    def results(self) -> list[dict[str, str]]:
-        """The table of scores as shown: a dictionary a row, by column."""
-        table = self.page.get_by_role("table", name="Human-alignment scores by condition")
+    def results(self, name: str = "Human-alignment scores by condition") -> list[dict[str, str]]:
+        """A table of the results page as soon as it is computed: a dictionary a row, by column."""
+        table = self.page.get_by_role("table", name=name)
+        expect(table).to_be_visible(timeout=COMPUTED_MS)
         columns = table.get_by_role("columnheader").all_inner_texts()
-        rows = [row.get_by_role("cell").all_inner_texts() for row in table.get_by_role("row").all()[1:]]
+        rows = [row.locator("th, td").all_inner_texts() for row in table.get_by_role("row").all()[1:]]
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def download(self, link: str, to: Path) -> Path:

@@ -210,11 +210,15 @@ def test_a_person_answers_by_keyboard_and_the_score_is_the_share_chosen(
     page = researcher.page
     page.goto(f"/admin/results/{study.slug}/")
     [row] = researcher.results()
+    page.get_by_text("Every interval", exact=True).click()
+    [intervals] = researcher.results("Every interval by condition")
     assert float(row["Score"]) == pytest.approx(share, abs=5e-4)
-    low, high = _interval(row["95 % interval (two-way)"])
+    low, high = _interval(row["95 % interval"])
     assert 0 <= low <= share <= high <= 1
     assert (row["Responses"], row["Participants"], row["Items"]) == ("3", "1", "3")
-    expect(page.get_by_role("figure").locator("svg")).to_be_visible()
+    expect(page.get_by_role("img", name="Human-alignment scores")).to_be_visible()
+    assert researcher.download("Human-alignment scores as PNG", tmp_path).stat().st_size > 10_000
+    assert researcher.download("Report (PDF)", tmp_path).read_bytes().startswith(b"%PDF-")
 
     path = researcher.download("Responses (CSV)", tmp_path)
     assert_rows_match(path, shown)
@@ -223,11 +227,11 @@ def test_a_person_answers_by_keyboard_and_the_score_is_the_share_chosen(
     assert condition["n"] == 3
     assert condition["score"] == pytest.approx(share)
     for column, name in (
-        ("95 % interval (two-way)", "twoway"),
+        ("Two-way (default)", "twoway"),
         ("Bootstrap (participants)", "bootstrap"),
         ("Wilson", "wilson"),
     ):
-        assert _interval(row[column]) == pytest.approx(
+        assert _interval(intervals[column]) == pytest.approx(
             (condition[f"{name}_low"], condition[f"{name}_high"]), abs=5e-4
         )
     assert researcher.complaints.texts == []
