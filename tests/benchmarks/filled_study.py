@@ -22,6 +22,9 @@ from survey_site.stimuli.models import (
 from survey_site.studies.models import Condition, Study, StudyVersion, Trial, TrialOption, TrialReference
 from workers.iri.recipe import preset
 
+FILLED = (
+    "participation_studysession, participation_presentation, participation_logentry, participation_response"
+)
 LAYERS = ("conv1", "layer1", "layer2", "layer3", "avgpool")
 NETWORKS = (
     ("resnet18", "ResNet-18", "ResNet", True, "cross-entropy", ""),
@@ -50,7 +53,7 @@ def filled_study(*, participants: int, items: int, layers: int = 5, rng_seed: in
         cursor.execute("SELECT setseed(%s)", [0.5])
         for statement in STATEMENTS:
             cursor.execute(statement, {"study": study.pk, "version": version.pk, "people": participants})
-        cursor.execute("ANALYZE")
+        cursor.execute(f"ANALYZE {FILLED}")
     return study
 
 

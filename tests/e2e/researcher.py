@@ -132,10 +132,13 @@ class Researcher:
         form.get_by_text("delete", exact=True).click()
         expect(self.page.get_by_text("This item will be deleted.").filter(visible=True)).to_be_visible()
 
+    def wait_for_results_of(self, responses: int) -> None:
+        """Until the open results page has computed with all of these; it renews itself."""
+        expect(self.page.get_by_text(f"from {responses} responses")).to_be_visible(timeout=COMPUTED_MS)
+
     def results(self, name: str = "Human-alignment scores by condition") -> list[dict[str, str]]:
-        """A table of the results page as soon as it is computed: a dictionary a row, by column."""
+        """A table of the results page as shown: a dictionary a row, by column."""
         table = self.page.get_by_role("table", name=name)
-        expect(table).to_be_visible(timeout=COMPUTED_MS)
         columns = table.get_by_role("columnheader").all_inner_texts()
         rows = [row.locator("th, td").all_inner_texts() for row in table.get_by_role("row").all()[1:]]
         return [dict(zip(columns, row, strict=True)) for row in rows]

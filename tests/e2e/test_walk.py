@@ -209,6 +209,7 @@ def test_a_person_answers_by_keyboard_and_the_score_is_the_share_chosen(
 
     page = researcher.page
     page.goto(f"/admin/results/{study.slug}/")
+    researcher.wait_for_results_of(len(shown))
     [row] = researcher.results()
     page.get_by_text("Every interval", exact=True).click()
     [intervals] = researcher.results("Every interval by condition")
