@@ -66,12 +66,21 @@ except (dj_database_url.ParseError, dj_database_url.UnknownSchemeError, ValueErr
     raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from None
 if _database["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must be a postgres:// address; only PostgreSQL is supported")
+# A server that is gone without a word must not hold a process, or a worker's heartbeat, for ever.
+_database["OPTIONS"] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+} | _database.get("OPTIONS", {})
 DATABASES = {"default": _database}
 
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker as long as it takes
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # The broker is a doorbell: a ring that cannot be delivered is rung again by the sweep, so never wait long.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 3, "socket_timeout": 30, "max_retries": 1}
@@ -82,6 +91,8 @@ IRI_LEASE_SECONDS = env_int("IRI_LEASE_SECONDS", 60, minimum=5)
 IRI_SWEEP_SECONDS = env_int("IRI_SWEEP_SECONDS", 15, minimum=1)
 RESULTS_SECONDS = env_int("RESULTS_SECONDS", 5, minimum=1)
 IRI_MAX_ATTEMPTS = env_int("IRI_MAX_ATTEMPTS", 3, minimum=1)
+IRI_BACKOFF_SECONDS = env_int("IRI_BACKOFF_SECONDS", 10)
+IRI_CHECKPOINT_SECONDS = env_int("IRI_CHECKPOINT_SECONDS", 30, minimum=1)
 CELERY_BEAT_SCHEDULE = {
     "ring-for-work-without-a-lease": {"task": "stimuli.sweep", "schedule": float(IRI_SWEEP_SECONDS)},
     "ring-for-waiting-observers": {

@@ -12,11 +12,8 @@ import math
 import os
 import re
 import socket
-import threading
 import time
-import traceback
-from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from statistics import median
 from tempfile import NamedTemporaryFile
@@ -24,12 +21,16 @@ from typing import Any
 
 import torch
 from celery import shared_task, signals
+from django.conf import settings
 from django.core.files.base import File
+from django.db import connection
 
 from survey_site.stimuli import services
 from survey_site.stimuli.models import IRI, IRIStatus, Network, Worker
+from workers.attempts import Attempt, MemoryShort, attempt_chunk, shutting_down
+from workers.batches import Batch, batch_of
 from workers.iri.images import fit, from_png, sha256, to_png
-from workers.iri.inversion import Found, InversionStopped, Progress, invert
+from workers.iri.inversion import Found, InversionStopped, Progress, invert_each
 from workers.iri.networks import (
     SOURCES,
     BuiltNetwork,
@@ -41,14 +42,14 @@ from workers.iri.networks import (
 from workers.iri.perceptual import shared_perceptual
 from workers.iri.provenance import provenance
 from workers.iri.recipe import Recipe
-from workers.lease_keeper import LeaseKeeper
+from workers.iri.search import Work, is_out_of_memory
 from workers.measuring import Measurer
+from workers.memory_queues import consume_memory_queues
+from workers.patience import AWAY, Interrupted, describe
 from workers.pools import pool_of
 from workers.presence import Presence
 
 logger = logging.getLogger(__name__)
-
-shutting_down = threading.Event()
 
 
 def device() -> str:
@@ -67,6 +68,12 @@ def check_device(**_: Any) -> None:
         raise SystemExit(f"IRI_DEVICE is {wanted!r}, but torch finds no CUDA device here")
 
 
+@signals.celeryd_after_setup.connect
+def listen_by_memory(instance: Any = None, **_: Any) -> None:
+    """Hear the rings for devices of at least so much memory, up to what this one has."""
+    consume_memory_queues(instance.app.amqp.queues, _memory())
+
+
 @signals.worker_ready.connect
 def announce(sender: Any = None, **_: Any) -> None:
     """Tell the admin that this worker lives, and what it can build."""
@@ -77,7 +84,7 @@ def announce(sender: Any = None, **_: Any) -> None:
 
 @signals.worker_shutting_down.connect
 def stop_gracefully(**_: Any) -> None:
-    """The descent under way stops within a second and its chunk is given back."""
+    """The search under way is checkpointed before its next step, and its chunk given back."""
     shutting_down.set()
 
 
@@ -168,68 +175,62 @@ def make_iris(self: Any, queue: str) -> None:
     worker = Worker.objects.filter(name=self.request.hostname).first() or this_worker(
         self.request.hostname, [queue]
     )
-    lease = services.claim_chunk(worker=worker, queue=queue)
-    if lease is None:
-        return
-    logger.info("%s: attempt %s", lease.chunk, lease.chunk.attempts)
-    try:
-        _attempt(lease)
-    except services.LeaseLost as lost:
-        logger.warning("%s", lost)
+    attempt_chunk(worker=worker, queue=queue, make_chunk=make_chunk)
 
 
-def _attempt(lease: services.ChunkLease) -> None:
-    """Make the chunk's IRIs, or note why not. Raises LeaseLost when the chunk is not ours to write to."""
-    try:
-        with LeaseKeeper(lease) as keeper:
-            make_chunk(lease, keeper)
-    except services.LeaseLost:
-        raise
-    except InversionStopped:  # shutting down, or the lease is lost
-        services.release_chunk(lease=lease)
-    except (ValueError, LookupError) as refusal:  # what no other attempt would change
-        logger.exception("%s failed", lease.chunk)
-        services.fail_chunk(lease=lease, reason=f"{refusal}", can_pass=False)
-    except Exception:
-        logger.exception("%s failed", lease.chunk)
-        services.fail_chunk(lease=lease, reason=traceback.format_exc(), can_pass=True)
-
-
-def make_chunk(lease: services.ChunkLease, keeper: LeaseKeeper) -> None:
-    """Invert the chunk's unfinished IRIs as one batch; each is measured on its PNG and stored when finished.
+def make_chunk(attempt: Attempt) -> None:
+    """Search for the chunk's IRIs as one batch; each is measured on its PNG and stored when finished.
 
     So what is finished outlives a stop, a cancel or a crash, and an image that can't be searched for fails
-    with its reason beside the others.
+    with its reason beside the others. A chunk with a checkpoint goes on from it.
     """
-    job = lease.chunk.job
+    batch = batch_of(attempt.lease.chunk)
+    if batch.n_missing == 0:
+        return
+    try:
+        _search(attempt, batch)
+    except InversionStopped as stopped:
+        raise Interrupted(attempt.stop_reason or str(stopped)) from stopped
+    except RuntimeError as error:  # torch.OutOfMemoryError is one
+        if is_out_of_memory(error) and batch.size > 1:
+            raise MemoryShort(str(error), batch.size // 2) from error
+        raise
+
+
+def _search(attempt: Attempt, batch: Batch) -> None:
+    job = attempt.lease.chunk.job
     recipe, network = job.recipe.load(), _built(job.layer.network_id)
-    iris = list(
-        lease.chunk.iris.filter(status=IRIStatus.RUNNING).select_related("target__image").order_by("pk")
+    targets = [to_png(fit(_bytes(iri), recipe.image_size)) for iri in batch.iris]
+    recorder = _Recorder(attempt, network, recipe, batch, targets)
+    keep = partial(_keep, attempt, batch)
+    invert_each(
+        network,
+        job.layer.name,
+        [Work(from_png(png), iri.rng_seed, recipe) for png, iri in zip(targets, batch.iris, strict=True)],
+        on_result=recorder.record,
+        batch_size=batch.size,
+        count=batch.n_missing,
+        on_progress=lambda progress: attempt.keeper.note(_progress(progress)),
+        on_checkpoint=keep,
+        checkpoint_seconds=settings.IRI_CHECKPOINT_SECONDS,
+        resume_from=batch.state,
+        should_stop=attempt.should_stop,
+        pool=pool_of(job, recipe),
+        device=device(),
     )
 
-    def should_stop() -> bool:
-        return keeper.is_lost or shutting_down.is_set()
 
-    if iris:
-        targets = [to_png(fit(_bytes(iri), recipe.image_size)) for iri in iris]
-        recorder = _Recorder(lease, network, recipe, iris, targets, should_stop)
-        invert(
-            network,
-            job.layer.name,
-            torch.stack([from_png(png) for png in targets]),
-            recipe,
-            seeds=[iri.rng_seed for iri in iris],
-            on_result=recorder.record,
-            on_progress=lambda progress: keeper.note(_progress(progress)),
-            should_stop=should_stop,
-            pool=pool_of(job, recipe),
-            device=device(),
-        )
-    services.finish_chunk(lease=lease)
+def _keep(attempt: Attempt, batch: Batch, state: dict[str, Any]) -> None:
+    """Store how far the search is. Where that can't be now, the one before it stays."""
+    try:
+        services.save_checkpoint(lease=attempt.lease, data=batch.to_checkpoint(state))
+    except AWAY as error:
+        logger.warning("%s: no checkpoint: %s", attempt.lease.chunk, describe(error))
+        connection.close()
 
 
 def _bytes(iri: IRI) -> bytes:
-    with iri.target.image.file.open("rb") as file:
+    with services.storing(), iri.target.image.file.open("rb") as file:
         return bytes(file.read())
 
 
@@ -244,52 +245,57 @@ def _progress(progress: Progress) -> dict[str, Any]:
 
 
 class _Recorder:
-    """Stores a chunk's images as the search finds them."""
+    """Stores a chunk's images as the search finds them, and leaves alone what was stored before."""
 
     def __init__(
-        self,
-        lease: services.ChunkLease,
-        network: BuiltNetwork,
-        recipe: Recipe,
-        iris: list[IRI],
-        targets: list[bytes],
-        should_stop: Callable[[], bool],
+        self, attempt: Attempt, network: BuiltNetwork, recipe: Recipe, batch: Batch, targets: list[bytes]
     ) -> None:
-        self._lease, self._network, self._recipe = lease, network, recipe
-        self._measurer = Measurer(lease.chunk.job, recipe, network, should_stop)
-        self._iris, self._targets = iris, targets
+        self._attempt, self._lease = attempt, attempt.lease
+        self._network, self._recipe = network, recipe
+        self._measurer = Measurer(attempt.lease.chunk.job, recipe, network, attempt.should_stop)
+        self._batch, self._targets = batch, targets
         self._began = time.monotonic()
 
     def record(self, found: Found) -> None:
-        iri, trace = self._iris[found.place], _plain_trace(found)
-        if found.failure:
-            services.fail_iri(lease=self._lease, iri_id=iri.pk, reason=found.failure, loss_trace=trace)
+        iri, trace = self._batch.iris[found.place], _plain_trace(found)
+        if iri.status != IRIStatus.RUNNING or iri.chunk_id != self._lease.chunk.pk:
             return
-        target, image, start = self._targets[found.place], to_png(found.image), to_png(found.start_image)
-        services.record_iri(
-            lease=self._lease,
-            found=services.FoundIRI(
+        if found.failure:
+            failed = partial(
+                services.fail_iri,
+                lease=self._lease,
                 iri_id=iri.pk,
-                image=image,
-                start_image=start,
-                target_resized=target,
-                size=self._recipe.image_size,
+                reason=found.failure,
                 loss_trace=trace,
-                provenance={
-                    **provenance(device()),
-                    "network": self._network.provenance,
-                    "recipe": self._lease.chunk.job.recipe.sha256,
-                    "rng_seed": iri.rng_seed,
-                    **_perceptual_provenance(self._recipe),
-                    "image_sha256": sha256(image),
-                    "start_sha256": sha256(start),
-                    "target_sha256": sha256(target),
-                    "batch": [str(member.pk) for member in self._iris],
-                    "steps_run": found.steps_run,
-                    "seconds": round(time.monotonic() - self._began, 2),
-                },
-                **self._measurer.measured(image=image, start=start, target=target, trace=found.loss_trace),
-            ),
+            )
+            self._attempt.write(failed)
+            return
+        image = self._found(iri, found, trace)
+        self._attempt.write(lambda: services.record_iri(lease=self._lease, found=image))
+
+    def _found(self, iri: IRI, found: Found, trace: list[list[float | None]]) -> services.FoundIRI:
+        target, image, start = self._targets[found.place], to_png(found.image), to_png(found.start_image)
+        return services.FoundIRI(
+            iri_id=iri.pk,
+            image=image,
+            start_image=start,
+            target_resized=target,
+            size=self._recipe.image_size,
+            loss_trace=trace,
+            provenance={
+                **provenance(device()),
+                "network": self._network.provenance,
+                "recipe": self._lease.chunk.job.recipe.sha256,
+                "rng_seed": iri.rng_seed,
+                **_perceptual_provenance(self._recipe),
+                "image_sha256": sha256(image),
+                "start_sha256": sha256(start),
+                "target_sha256": sha256(target),
+                "batch": self._batch.members,
+                "steps_run": found.steps_run,
+                "seconds": round(time.monotonic() - self._began, 2),
+            },
+            **self._measurer.measured(image=image, start=start, target=target, trace=found.loss_trace),
         )
 
 

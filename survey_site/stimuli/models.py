@@ -16,6 +16,8 @@ from workers.iri import recipe as iri_recipe
 
 # Workers beat far more often (workers.presence).
 WORKER_SILENCE_SECONDS = 120
+# Over which a worker's images per minute are counted.
+RATE_MINUTES = 10
 
 
 def stored_image_path(image: StoredImage, filename: str) -> str:
@@ -173,6 +175,39 @@ class Queue(models.TextChoices):
     GPU = "iri.gpu", "GPU workers"
 
 
+GIB = 2**30
+
+
+class MinMemory(models.IntegerChoices):
+    """How much memory of its own a worker's device must have; every choice is a queue of its own."""
+
+    ANY = 0, "any"
+    GIB_8 = 8, "8 GiB"
+    GIB_16 = 16, "16 GiB"
+    GIB_24 = 24, "24 GiB"
+    GIB_40 = 40, "40 GiB"
+    GIB_80 = 80, "80 GiB"
+
+
+def broker_queue(queue: str, min_memory_gib: int) -> str:
+    """The broker's name of a queue: iri.gpu, or iri.gpu.24g for devices of at least 24 GiB."""
+    return f"{queue}.{min_memory_gib}g" if min_memory_gib else queue
+
+
+def device_queue(name: str) -> str:
+    """The kind of device of a broker's queue: iri.gpu of iri.gpu.24g."""
+    return next((kind for kind in Queue.values if name == kind or name.startswith(f"{kind}.")), name)
+
+
+class JobStatus(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    FINISHED = "finished", "Finished"
+    PARTLY_FINISHED = "partly_finished", "Partly finished"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
 class IRIJobQuerySet(models.QuerySet["IRIJob"]):
     def with_progress(self) -> Self:
         """Counts of IRIs by status: n_iris, n_done, n_failed, n_running."""
@@ -192,6 +227,10 @@ class IRIJob(models.Model):
     image_set = models.ForeignKey(ImageSet, on_delete=models.PROTECT, related_name="jobs")
     rng_seed = models.BigIntegerField(default=0)
     queue = models.CharField(max_length=20, choices=Queue, default=Queue.CPU)
+    min_memory_gib = models.PositiveIntegerField(
+        "memory", choices=MinMemory, default=MinMemory.ANY, help_text="Of the worker's device, at least."
+    )
+    status = models.CharField(max_length=20, choices=JobStatus, default=JobStatus.QUEUED, editable=False)
     priority = models.IntegerField(default=0, help_text="Higher goes first.")
     paused = models.BooleanField(default=False)
     cancelled_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -205,15 +244,30 @@ class IRIJob(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         verbose_name = "IRI job"
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=JobStatus.values), name="job_status_is_known"),
+            models.CheckConstraint(
+                condition=Q(min_memory_gib__in=MinMemory.values), name="job_memory_is_a_queue"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.layer} · {self.recipe}"
+
+    @property
+    def broker_queue(self) -> str:
+        return broker_queue(self.queue, self.min_memory_gib)
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
     def alive(self) -> Self:
         """Workers that were heard of lately, by the database's clock."""
         return self.filter(last_heartbeat__gt=Now() - timedelta(seconds=WORKER_SILENCE_SECONDS))
+
+    def with_rate(self) -> Self:
+        """`n_recent`: IRIs that each found in the last RATE_MINUTES."""
+        recent = Q(found_iris__finished_at__gt=Now() - timedelta(minutes=RATE_MINUTES))
+        return self.annotate(n_recent=Count("found_iris", filter=recent))
 
 
 class Worker(models.Model):
@@ -229,6 +283,7 @@ class Worker(models.Model):
         help_text="What it can build: by source and name input_size, mean, std and whether pretrained.",
     )
     versions = models.JSONField(default=dict)
+    trouble = models.TextField(blank=True, help_text="Why it takes no work now, such as a full image store.")
     last_heartbeat = models.DateTimeField()
 
     objects = WorkerQuerySet.as_manager()
@@ -248,18 +303,30 @@ class ChunkStatus(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+OPEN_CHUNKS = (ChunkStatus.QUEUED, ChunkStatus.RUNNING)
+
+
 class IRIChunkQuerySet(models.QuerySet["IRIChunk"]):
     def waiting(self) -> Self:
         """Nobody works on it: queued, or running under a lease that ran out by the database's clock."""
         lapsed = Q(status=ChunkStatus.RUNNING, lease_until__lt=Now())
         return self.filter(Q(status=ChunkStatus.QUEUED) | lapsed, job__cancelled_at=None)
 
+    def open(self) -> Self:
+        return self.filter(status__in=OPEN_CHUNKS)
+
     def claimable(self) -> Self:
-        """Waiting, of a job that is not paused, with attempts left."""
-        return self.waiting().filter(job__paused=False, attempts__lt=settings.IRI_MAX_ATTEMPTS)
+        """Waiting, of a job that is not paused, with attempts left, and not to be left alone for a while."""
+        is_due = Q(not_before=None) | Q(not_before__lte=Now())
+        return self.waiting().filter(is_due, job__paused=False, fruitless__lt=settings.IRI_MAX_ATTEMPTS)
+
+    def fitting(self, worker: Worker, queue: str) -> Self:
+        """Of jobs for this kind of device and no more memory than the worker's."""
+        gib = (worker.memory_bytes or 0) // GIB
+        return self.filter(job__queue=queue, job__min_memory_gib__lte=gib)
 
     def exhausted(self) -> Self:
-        return self.waiting().filter(attempts__gte=settings.IRI_MAX_ATTEMPTS)
+        return self.waiting().filter(fruitless__gte=settings.IRI_MAX_ATTEMPTS)
 
     def held(self, *, fencing_token: int) -> Self:
         """Rows that the holder of this token may still write to."""
@@ -276,7 +343,15 @@ class IRIChunk(models.Model):
     lease_until = models.DateTimeField(null=True)
     fencing_token = models.PositiveBigIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
+    fruitless = models.PositiveIntegerField(
+        default=0, help_text="Attempts since the chunk last got further; too many, and it is given up."
+    )
+    not_before = models.DateTimeField(null=True, help_text="After a failure it is left alone until then.")
+    batch_size = models.PositiveIntegerField(
+        null=True, help_text="Images searched for at a time; empty: all. Halved where memory ran out."
+    )
     checkpoint = models.FileField(upload_to="checkpoints/", blank=True, max_length=200)
+    checkpoint_at = models.DateTimeField(null=True)
     progress = models.JSONField(default=dict, help_text="step, steps, relative_error (median), seconds_left.")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
@@ -294,11 +369,33 @@ class IRIChunk(models.Model):
                 name="a_running_chunk_has_a_lease",
             ),
         ]
-        # Serves claim_chunk and the sweep.
-        indexes = [models.Index(fields=["status", "lease_until"], name="chunks_by_lease")]
+        indexes = [
+            # Serves claim_chunk and the sweep.
+            models.Index(fields=["status", "lease_until"], name="chunks_by_lease"),
+            # Serves the look for a job's last open chunk.
+            models.Index(fields=["job", "status"], name="chunks_by_job_and_status"),
+        ]
 
     def __str__(self) -> str:
         return f"chunk {self.pk} of {self.job}"
+
+
+class StateChange(models.Model):
+    """One step in the history of a job or of one of its chunks. Never changed."""
+
+    job = models.ForeignKey(IRIJob, on_delete=models.CASCADE, related_name="history")
+    chunk = models.ForeignKey(IRIChunk, null=True, on_delete=models.CASCADE, related_name="history")
+    before = models.CharField(max_length=20)
+    after = models.CharField(max_length=20)
+    reason = models.TextField(blank=True)
+    by = models.CharField(max_length=200, blank=True, help_text="The worker or the person.")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.before} → {self.after}"
 
 
 class NullDistribution(models.Model):
@@ -388,6 +485,7 @@ class IRI(models.Model):
     )
     loss_trace = models.JSONField(default=list, help_text="[step, relative error] pairs.")
     provenance = models.JSONField(default=dict)
+    made_by = models.ForeignKey(Worker, null=True, on_delete=models.SET_NULL, related_name="found_iris")
     finished_at = models.DateTimeField(null=True)
 
     objects = IRIQuerySet.as_manager()
@@ -407,7 +505,11 @@ class IRI(models.Model):
                 name="a_done_iri_has_its_images",
             ),
         ]
-        indexes = [models.Index(fields=["job", "status"], name="iris_by_job_and_status")]
+        indexes = [
+            models.Index(fields=["job", "status"], name="iris_by_job_and_status"),
+            # Serves images per minute.
+            models.Index(fields=["made_by", "finished_at"], name="iris_by_worker_and_time"),
+        ]
 
     def __str__(self) -> str:
         return f"IRI of {self.target} at {self.layer}"
@@ -420,3 +522,30 @@ class IRI(models.Model):
             "recipe": self.recipe.name,
             "target": self.target.name,
         }
+
+
+class CheckStatus(models.TextChoices):
+    PENDING = "pending", "Waiting for a worker"
+    AGREES = "agrees", "Agrees"
+    DIFFERS = "differs", "Differs"
+    FAILED = "failed", "Could not be measured"
+
+
+class IRICheck(models.Model):
+    """An IRI measured once more by a worker, from its stored PNG, beside what its row says."""
+
+    iri = models.ForeignKey(IRI, on_delete=models.CASCADE, related_name="checks")
+    status = models.CharField(max_length=10, choices=CheckStatus, default=CheckStatus.PENDING)
+    reason = models.TextField(blank=True)
+    relative_error = models.FloatField(null=True)
+    asked_at = models.DateTimeField(db_default=Now())
+    measured_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=CheckStatus.values), name="check_status_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"check of {self.iri}: {self.get_status_display()}"

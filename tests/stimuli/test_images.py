@@ -167,7 +167,7 @@ def test_the_file_is_there_before_its_row(monkeypatch: pytest.MonkeyPatch) -> No
         raise Crash
 
     with monkeypatch.context() as patched:
-        patched.setattr(StoredImage.objects, "get_or_create", crash)
+        patched.setattr(StoredImage, "save", crash)
         with pytest.raises(Crash):
             services.store_image(png(7), size=(32, 32))
     assert StoredImage.objects.count() == 0

@@ -175,7 +175,8 @@ def test_an_iri_of_another_chunk_is_not_touched(settings: Any) -> None:
     assert IRI.objects.done().count() == 0
 
 
-def test_a_retry_takes_up_what_is_left() -> None:
+def test_a_retry_takes_up_what_is_left(settings: Any) -> None:
+    settings.IRI_BACKOFF_SECONDS = 0
     job = queued_job(3)
     lease = claim()
     services.record_iri(lease=lease, found=found(lease.chunk.iris.all()[0]))
@@ -194,7 +195,8 @@ def test_a_final_failure_keeps_its_reason_and_is_not_claimed_again() -> None:
     assert set(job.iris.values_list("status", "reason")) == {(IRIStatus.FAILED, "no layer 'x'")}
 
 
-def test_the_last_attempt_that_fails_is_final() -> None:
+def test_the_last_attempt_that_fails_is_final(settings: Any) -> None:
+    settings.IRI_BACKOFF_SECONDS = 0
     job = queued_job(2)
     for _ in range(3):
         services.fail_chunk(lease=claim(), reason="out of memory", can_pass=True)
@@ -212,11 +214,12 @@ def test_a_released_chunk_is_as_before_and_the_attempt_does_not_count() -> None:
 
 def test_chunks_whose_workers_vanish_every_time_are_given_up_with_a_reason() -> None:
     job = queued_job(2)
+    lease = claim()
+    services.record_iri(lease=lease, found=found(lease.chunk.iris.all()[0]))
+    lapse(lease)
     for _ in range(3):
         assert give_up_exhausted() == 0
-        lease = claim()
-        lapse(lease)
-    services.record_iri(lease=lease, found=found(lease.chunk.iris.all()[0]))  # late, but still the holder
+        lapse(claim())
     assert give_up_exhausted() == 1
     reason = "given up after 3 attempts: each worker stopped without a word"
     assert sorted(job.iris.values_list("status", "reason")) == [("done", ""), ("failed", reason)]

@@ -32,6 +32,7 @@ from survey_site.stimuli.models import (
 )
 from tests.builders import claim, image_set, queued_job, recipe
 from workers import lease_keeper, measuring, presence, tasks
+from workers.attempts import Attempt, shutting_down
 from workers.iri import inversion
 from workers.iri.recipe import Passing, preset
 from workers.lease_keeper import LeaseKeeper
@@ -40,11 +41,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.torch]
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_over(transactional_db: None) -> Iterator[None]:
-    """No ring of another test, no network under an id that is used again, nobody shutting down."""
+def nothing_left_over(transactional_db: None, settings: Any) -> Iterator[None]:
+    """No ring of another test, no network under an id used again, nobody shutting down, no waiting."""
+    settings.IRI_BACKOFF_SECONDS = 0
     tasks._built.cache_clear()
     yield
-    tasks.shutting_down.clear()
+    shutting_down.clear()
     with redis.Redis.from_url(site_settings.CELERY_BROKER_URL) as client:
         client.flushdb()
 
@@ -193,11 +195,11 @@ def test_no_work_is_no_error_and_the_worker_announces_itself() -> None:
 def test_a_worker_that_shuts_down_gives_its_chunk_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inversion, "REPORT_SECONDS", 0)
     job = real_job(1, steps=5)
-    tasks.shutting_down.set()
+    shutting_down.set()
     make_iris()
     chunk = IRIChunk.objects.get()
     assert (chunk.status, chunk.attempts, statuses(job)) == (ChunkStatus.QUEUED, 0, {IRIStatus.QUEUED})
-    tasks.shutting_down.clear()
+    shutting_down.clear()
     make_iris()
     assert statuses(job) == {IRIStatus.DONE}
 
@@ -228,10 +230,10 @@ def test_a_worker_whose_lease_is_lost_stops_and_records_nothing(
             loss()
         return should_stop()
 
-    def invert(*given: Any, should_stop: Callable[[], bool], **named: Any) -> Any:
-        return inversion.invert(*given, should_stop=lambda: lose_and_ask(should_stop), **named)
+    def invert(*given: Any, should_stop: Callable[[], bool], **named: Any) -> None:
+        inversion.invert_each(*given, should_stop=lambda: lose_and_ask(should_stop), **named)
 
-    monkeypatch.setattr(tasks, "invert", invert)
+    monkeypatch.setattr(tasks, "invert_each", invert)
     make_iris()
     assert began.is_set()
     iri, chunk = IRI.objects.get(), IRIChunk.objects.get()
@@ -245,7 +247,7 @@ def test_a_lease_lost_at_the_last_moment_records_nothing() -> None:
     lease = claim()
     lose_the_lease()
     with pytest.raises(services.LeaseLost):
-        tasks.make_chunk(lease, LeaseKeeper(lease))
+        tasks.make_chunk(Attempt(lease, LeaseKeeper(lease)))
     assert IRI.objects.get().image is None
 
 
@@ -271,7 +273,7 @@ def test_an_unexpected_error_is_tried_again_with_its_traceback_kept(
         raise RuntimeError("CUDA out of memory")
 
     with monkeypatch.context() as patched:
-        patched.setattr(tasks, "invert", fail)
+        patched.setattr(tasks, "invert_each", fail)
         make_iris()
     chunk = IRIChunk.objects.get()
     assert (chunk.status, chunk.attempts, statuses(job)) == (ChunkStatus.QUEUED, 1, {IRIStatus.QUEUED})
@@ -300,7 +302,7 @@ def test_what_one_attempt_recorded_the_next_does_not_make_again(monkeypatch: pyt
     assert statuses(job) == {IRIStatus.DONE}
     done_again = job.iris.get(pk=done.pk)
     assert done_again.finished_at == done.finished_at
-    assert [len(iri.provenance["batch"]) for iri in job.iris.exclude(pk=done.pk)] == [2, 2]
+    assert [len(iri.provenance["batch"]) for iri in job.iris.exclude(pk=done.pk)] == [3, 3]
 
 
 class Instead:
@@ -321,7 +323,7 @@ def test_a_final_error_under_a_lost_lease_stays_quiet(monkeypatch: pytest.Monkey
         lose_the_lease()
         raise ValueError("late")
 
-    monkeypatch.setattr(tasks, "invert", fail)
+    monkeypatch.setattr(tasks, "invert_each", fail)
     make_iris()
     assert IRIChunk.objects.get().reason == ""
 
@@ -374,21 +376,21 @@ def test_what_is_finished_is_stored_before_the_others_are(monkeypatch: pytest.Mo
     job = real_job(2)
     found: list[inversion.Found] = []
 
-    def one_and_stop(*given: Any, on_result: Callable[[inversion.Found], None], **named: Any) -> Any:
+    def one_and_stop(*given: Any, on_result: Callable[[inversion.Found], None], **named: Any) -> None:
         def keep(one: inversion.Found) -> None:
             found.append(one)
             on_result(one)
-            tasks.shutting_down.set()
+            shutting_down.set()
 
-        return inversion.invert(*given, on_result=keep, batch_size=1, **named)
+        inversion.invert_each(*given, on_result=keep, **named | {"batch_size": 1})
 
     with monkeypatch.context() as patched:
-        patched.setattr(tasks, "invert", one_and_stop)
+        patched.setattr(tasks, "invert_each", one_and_stop)
         make_iris()
     assert len(found) == 1
     assert sorted(job.iris.values_list("status", flat=True)) == [IRIStatus.DONE, IRIStatus.QUEUED]
     assert IRIChunk.objects.get().status == ChunkStatus.QUEUED
-    tasks.shutting_down.clear()
+    shutting_down.clear()
     make_iris()
     assert statuses(job) == {IRIStatus.DONE}
 
@@ -398,13 +400,13 @@ def test_an_image_that_cannot_be_searched_for_fails_beside_the_others(
 ) -> None:
     job = real_job(2)
 
-    def spoil(*given: Any, on_result: Callable[[inversion.Found], None], **named: Any) -> Any:
+    def spoil(*given: Any, on_result: Callable[[inversion.Found], None], **named: Any) -> None:
         def keep(one: inversion.Found) -> None:
             on_result(replace(one, failure="layer 'features.3' is dead") if one.place == 0 else one)
 
-        return inversion.invert(*given, on_result=keep, **named)
+        inversion.invert_each(*given, on_result=keep, **named)
 
-    monkeypatch.setattr(tasks, "invert", spoil)
+    monkeypatch.setattr(tasks, "invert_each", spoil)
     make_iris()
     (failed,) = job.iris.filter(status=IRIStatus.FAILED)
     assert (failed.reason, failed.image, len(failed.loss_trace)) == ("layer 'features.3' is dead", None, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 REPORT_SECONDS = 1.0
+CHECKPOINT_SECONDS = 30.0
 BATCH_SIZE = 8
 
 
@@ -166,6 +168,9 @@ def invert_each(
     batch_size: int = BATCH_SIZE,
     count: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_checkpoint: Callable[[dict[str, Any]], None] | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    resume_from: dict[str, Any] | None = None,
     should_stop: Callable[[], bool] | None = None,
     pool: Pool | None = None,
     device: str | torch.device = "cpu",
@@ -175,7 +180,11 @@ def invert_each(
 
     `works`: drawn one by one as images leave the batch, so that a generator may read them from disk.
     `on_result` is called with each image as soon as it is finished, in the order in which they finish; what
-    it raises ends the search. `count`: how many works there are, where that is known, for `on_progress`.
+    it raises ends the search. `count`: how many works there are to find, where that is known, for
+    `on_progress`.
+    `on_checkpoint` is called with the search's state (Search.state_dict) every `checkpoint_seconds`, after
+    all that was found before it was handed to `on_result`, and once more when told to stop. `resume_from`:
+    such a state, from which the same works go on to the same images, bit for bit on the CPU.
 
     >>> works = (Work(from_png(path.read_bytes()), seed, recipe) for seed, path in enumerate(paths))
     >>> invert_each(network, "layer2", works, on_result=store, batch_size=8)
@@ -189,16 +198,25 @@ def invert_each(
         device=device,
         precision=precision,
     )
+    if resume_from is not None:
+        search.load_state_dict(resume_from)
     reporter = _Reporter(search, count, batch_size, on_progress)
+    saved = time.monotonic()
     try:
         while not search.is_finished:
             if should_stop is not None and should_stop():
+                if on_checkpoint is not None and search.steps > reporter.first_step:
+                    on_checkpoint(search.state_dict())
                 raise InversionStopped(f"stopped after {search.steps} steps")
             for one in search.step():
                 on_result(one)
                 reporter.finish(one)
-            if not search.is_finished:
-                reporter.report()
+            if search.is_finished:
+                return
+            reporter.report()
+            if on_checkpoint is not None and time.monotonic() - saved >= checkpoint_seconds:
+                on_checkpoint(search.state_dict())
+                saved = time.monotonic()
     finally:
         give_back_freed_memory()
 
@@ -255,6 +273,7 @@ class _Reporter:
         self._errors: list[float] = []
         self._most_steps = 0
         self._began = self._reported = time.monotonic()
+        self.first_step = search.steps
 
     def finish(self, found: Found) -> None:
         self._errors.append(found.relative_error)
@@ -267,7 +286,7 @@ class _Reporter:
         self._reported = now
         step = self._search.steps
         errors = (*self._errors, *self._search.least_errors())
-        seconds = (now - self._began) / step
+        seconds = (now - self._began) / max(step - self.first_step, 1)
         self._on_progress(Progress(step, step + self._steps_left(), errors, seconds, len(self._errors)))
 
     def _steps_left(self) -> int:

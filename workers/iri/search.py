@@ -247,7 +247,7 @@ class Search:
         try:
             return compute(segments, images)
         except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error) or self.pass_size == 1:
+            if not is_out_of_memory(error) or self.pass_size == 1:
                 raise
         # Outside of `except`, whose traceback would hold on to the pass's tensors.
         self.pass_size = max(1, self.pass_size // 2)
@@ -357,6 +357,6 @@ def _contexts(
     ]
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """On the CPU torch raises a plain RuntimeError, known by its words."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

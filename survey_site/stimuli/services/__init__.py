@@ -1,5 +1,6 @@
 """Writes of the stimuli room, one subject a module."""
 
+from survey_site.stimuli.services.checkpoints import read_checkpoint
 from survey_site.stimuli.services.doorbell import ring, sweep
 from survey_site.stimuli.services.images import ImageRefused, ImportReport, import_images, store_image
 from survey_site.stimuli.services.leases import (
@@ -13,8 +14,11 @@ from survey_site.stimuli.services.leases import (
     finish_chunk,
     heartbeat,
     note_alive,
+    note_trouble,
+    put_off_chunk,
     record_iri,
     release_chunk,
+    save_checkpoint,
 )
 from survey_site.stimuli.services.networks import (
     FoundLayer,
@@ -28,7 +32,14 @@ from survey_site.stimuli.services.networks import (
     register_network,
 )
 from survey_site.stimuli.services.nulls import FoundNull, find_or_make_null
-from survey_site.stimuli.services.queueing import QueueRefused, cancel_job, queue_pairs
+from survey_site.stimuli.services.queueing import (
+    QueueRefused,
+    cancel_job,
+    pause_job,
+    prioritise_job,
+    queue_pairs,
+    resume_job,
+)
 from survey_site.stimuli.services.recipes import (
     RecipeRefused,
     changed_recipe,
@@ -36,6 +47,7 @@ from survey_site.stimuli.services.recipes import (
     store_recipe,
     with_changes,
 )
+from survey_site.stimuli.services.storing import StoreTrouble, store_trouble, storing
 
 __all__ = [
     "ChunkLease",
@@ -48,6 +60,7 @@ __all__ = [
     "NetworkRefused",
     "QueueRefused",
     "RecipeRefused",
+    "StoreTrouble",
     "announce_worker",
     "buildable",
     "cancel_job",
@@ -64,15 +77,24 @@ __all__ = [
     "heartbeat",
     "import_images",
     "note_alive",
+    "note_trouble",
+    "pause_job",
+    "prioritise_job",
+    "put_off_chunk",
     "queue_pairs",
+    "read_checkpoint",
     "record_inspection",
     "record_iri",
     "register_network",
     "release_chunk",
+    "resume_job",
     "ring",
+    "save_checkpoint",
     "save_recipe",
     "store_image",
     "store_recipe",
+    "store_trouble",
+    "storing",
     "sweep",
     "with_changes",
 ]

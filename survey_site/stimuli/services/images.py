@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import transaction
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from survey_site.stimuli.models import ImageSet, StoredImage, TargetImage, stored_image_path
+from survey_site.stimuli.services.locks import wait_for_turn
+from survey_site.stimuli.services.storing import storing
 
 ALLOWED_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 LONGEST_SIDE = 1024  # no network here reads more; larger uploads are scaled down
@@ -117,18 +120,29 @@ def encode_png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+@transaction.atomic
 def store_image(data: bytes, *, size: tuple[int, int]) -> StoredImage:
-    """The row of these PNG bytes, made if there is none. The file is written before its row."""
+    """The row of these PNG bytes, made if there is none. The file is written before its row.
+
+    Raises StoreTrouble where the image store does not take it.
+    """
     sha256 = hashlib.sha256(data).hexdigest()
-    known = StoredImage.objects.filter(sha256=sha256).first()
-    if known:
+    if known := StoredImage.objects.filter(sha256=sha256).first():
         return known
+    wait_for_turn(image_lock(sha256))
+    if made_meanwhile := StoredImage.objects.filter(sha256=sha256).first():
+        return made_meanwhile
     width, height = size
     image = StoredImage(sha256=sha256, width=width, height=height)
-    storage, path = image.file.storage, stored_image_path(image, "")
-    if not storage.exists(path):
-        path = storage.save(path, ContentFile(data))
-    image, _ = StoredImage.objects.get_or_create(
-        sha256=sha256, defaults={"file": path, "width": width, "height": height}
-    )
+    path = stored_image_path(image, "")
+    with storing():
+        if not default_storage.exists(path):
+            default_storage.save(path, ContentFile(data))
+    image.file.name = path
+    image.save()
     return image
+
+
+def image_lock(sha256: str) -> str:
+    """Whoever makes or removes the image of this hash holds the lock of this name."""
+    return f"image {sha256}"

@@ -13,10 +13,24 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
-from survey_site.stimuli.models import IRI, ChunkStatus, IRIChunk, IRIStatus, NullDistribution, Worker
+from survey_site.stimuli.models import (
+    IRI,
+    ChunkStatus,
+    IRIChunk,
+    IRIJob,
+    IRIStatus,
+    JobStatus,
+    NullDistribution,
+    Worker,
+)
+from survey_site.stimuli.services.checkpoints import discard, discard_after_commit, write_checkpoint_file
+from survey_site.stimuli.services.doorbell import ring
 from survey_site.stimuli.services.images import store_image
+from survey_site.stimuli.services.states import move_chunks, move_job, settle_job
+
+LONGEST_BACKOFF = timedelta(minutes=10)
 
 
 class LeaseLost(Exception):
@@ -29,6 +43,11 @@ class ChunkLease:
 
     chunk: IRIChunk
     token: int
+
+    @property
+    def by(self) -> str:
+        """Who holds it, for the history."""
+        return self.chunk.owner.name if self.chunk.owner else ""
 
 
 @dataclass(frozen=True)
@@ -64,29 +83,44 @@ def note_alive(*, name: str) -> None:
     Worker.objects.filter(name=name).update(last_heartbeat=Now())
 
 
+def note_trouble(*, worker: Worker, trouble: str) -> None:
+    """Why the worker takes no work now; empty where it does. Written where it changed."""
+    Worker.objects.filter(pk=worker.pk).exclude(trouble=trouble).update(trouble=trouble)
+
+
 @transaction.atomic
 def claim_chunk(*, worker: Worker, queue: str) -> ChunkLease | None:
-    """The best waiting chunk of the queue under a new lease, or None. Skips what others are claiming."""
+    """The best waiting chunk of the queue that fits the worker's memory, under a new lease, or None.
+
+    `queue`: the kind of device (models.Queue). Skips what others are claiming.
+    """
     chunk = (
         IRIChunk.objects.claimable()
-        .filter(job__queue=queue)
+        .fitting(worker, queue)
         .order_by("-job__priority", "pk")
         .select_for_update(skip_locked=True, of=("self",))
         .first()
     )
     if chunk is None:
         return None
-    IRIChunk.objects.filter(pk=chunk.pk).update(
-        status=ChunkStatus.RUNNING,
+    taken_over = f", taken over from {chunk.owner}" if chunk.status == ChunkStatus.RUNNING else ""
+    move_chunks(
+        IRIChunk.objects.filter(pk=chunk.pk),
+        ChunkStatus.RUNNING,
+        reason=f"attempt {chunk.attempts + 1}{taken_over}",
+        by=worker.name,
         owner=worker,
         lease_until=_lease_end(),
         fencing_token=F("fencing_token") + 1,
         attempts=F("attempts") + 1,
+        fruitless=F("fruitless") + 1,
+        not_before=None,
         started_at=Now(),
         progress={},
     )
+    move_job(chunk.job_id, JobStatus.RUNNING, by=worker.name)
     IRI.objects.filter(chunk=chunk, status=IRIStatus.QUEUED).update(status=IRIStatus.RUNNING)
-    chunk = IRIChunk.objects.select_related("job__layer__network", "job__recipe").get(pk=chunk.pk)
+    chunk = IRIChunk.objects.select_related("owner", "job__layer__network", "job__recipe").get(pk=chunk.pk)
     return ChunkLease(chunk=chunk, token=chunk.fencing_token)
 
 
@@ -94,22 +128,38 @@ def _lease_end() -> Any:
     return Now() + timedelta(seconds=settings.IRI_LEASE_SECONDS)
 
 
-def heartbeat(*, lease: ChunkLease, progress: dict[str, Any] | None = None) -> None:
-    """Renew the lease and note progress. Raises LeaseLost when it is somebody else's or cancelled."""
+def heartbeat(*, lease: ChunkLease, progress: dict[str, Any] | None = None) -> bool:
+    """Renew the lease and note progress; whether work may go on, which it may not while the job is paused.
+
+    Raises LeaseLost when it is somebody else's or cancelled.
+    """
     changes: dict[str, Any] = {"lease_until": _lease_end()}
     if progress is not None:
         changes["progress"] = progress
-    if not IRIChunk.objects.held(fencing_token=lease.token).filter(pk=lease.chunk.pk).update(**changes):
-        raise LeaseLost(f"{lease.chunk} is no longer held under token {lease.token}")
+    if not _held(lease).update(**changes):
+        raise _lost(lease)
     if lease.chunk.owner_id:
         Worker.objects.filter(pk=lease.chunk.owner_id).update(last_heartbeat=Now())
+    return not IRIJob.objects.filter(pk=lease.chunk.job_id, paused=True).exists()
 
 
-def _hold(lease: ChunkLease) -> None:
+def _held(lease: ChunkLease) -> Any:
+    return IRIChunk.objects.held(fencing_token=lease.token).filter(pk=lease.chunk.pk)
+
+
+def _lost(lease: ChunkLease) -> LeaseLost:
+    return LeaseLost(f"{lease.chunk} is no longer held under token {lease.token}")
+
+
+def hold(lease: ChunkLease) -> None:
     """Lock the chunk's row for this transaction, or raise LeaseLost."""
-    held = IRIChunk.objects.held(fencing_token=lease.token).filter(pk=lease.chunk.pk)
-    if not held.select_for_update().exists():
-        raise LeaseLost(f"{lease.chunk} is no longer held under token {lease.token}")
+    if not _held(lease).select_for_update().exists():
+        raise _lost(lease)
+
+
+def _got_further(lease: ChunkLease) -> None:
+    """Attempts are counted anew: a chunk that gets further is no poison."""
+    _held(lease).update(fruitless=0)
 
 
 def record_iri(*, lease: ChunkLease, found: FoundIRI) -> None:
@@ -124,7 +174,8 @@ def record_iri(*, lease: ChunkLease, found: FoundIRI) -> None:
         ]
     }
     with transaction.atomic():
-        _hold(lease)
+        hold(lease)
+        _got_further(lease)
         IRI.objects.filter(pk=found.iri_id, chunk=lease.chunk).exclude(status=IRIStatus.DONE).update(
             status=IRIStatus.DONE,
             reason="",
@@ -139,6 +190,7 @@ def record_iri(*, lease: ChunkLease, found: FoundIRI) -> None:
             null=found.null,
             loss_trace=found.loss_trace,
             provenance=found.provenance,
+            made_by=lease.chunk.owner_id,
             finished_at=Now(),
             **images,
         )
@@ -147,7 +199,8 @@ def record_iri(*, lease: ChunkLease, found: FoundIRI) -> None:
 @transaction.atomic
 def fail_iri(*, lease: ChunkLease, iri_id: Any, reason: str, loss_trace: list[Any]) -> None:
     """One IRI of the chunk can't be found, the others go on; a lost lease writes nothing."""
-    _hold(lease)
+    hold(lease)
+    _got_further(lease)
     IRI.objects.filter(pk=iri_id, chunk=lease.chunk).exclude(status=IRIStatus.DONE).update(
         status=IRIStatus.FAILED, reason=reason, loss_trace=loss_trace, finished_at=Now()
     )
@@ -156,29 +209,81 @@ def fail_iri(*, lease: ChunkLease, iri_id: Any, reason: str, loss_trace: list[An
 @transaction.atomic
 def finish_chunk(*, lease: ChunkLease) -> None:
     """All of the chunk's IRIs are recorded, found or failed."""
-    _hold(lease)
-    IRIChunk.objects.filter(pk=lease.chunk.pk).update(
-        status=ChunkStatus.FINISHED, finished_at=Now(), reason=""
-    )
+    _end(lease, ChunkStatus.FINISHED, reason="")
 
 
 @transaction.atomic
-def fail_chunk(*, lease: ChunkLease, reason: str, can_pass: bool) -> None:
-    """End the attempt. What can pass by itself waits for another attempt; the rest fails with the reason."""
-    _hold(lease)
-    again = can_pass and lease.chunk.attempts < settings.IRI_MAX_ATTEMPTS
-    status, iri_status = (
-        (ChunkStatus.QUEUED, IRIStatus.QUEUED) if again else (ChunkStatus.FAILED, IRIStatus.FAILED)
-    )
-    IRIChunk.objects.filter(pk=lease.chunk.pk).update(
-        status=status, reason=reason, finished_at=None if again else Now()
-    )
-    IRI.objects.filter(chunk=lease.chunk, status=IRIStatus.RUNNING).update(status=iri_status, reason=reason)
+def fail_chunk(*, lease: ChunkLease, reason: str, can_pass: bool, batch_size: int | None = None) -> None:
+    """End the attempt. What can pass by itself waits for another attempt, longer each time; the rest fails
+    with the reason. `batch_size`: what the next attempt is to begin with, where memory ran out.
+    """
+    hold(lease)
+    fruitless = IRIChunk.objects.values_list("fruitless", flat=True).get(pk=lease.chunk.pk)
+    if not can_pass or fruitless >= settings.IRI_MAX_ATTEMPTS:
+        IRI.objects.filter(chunk=lease.chunk, status=IRIStatus.RUNNING).update(
+            status=IRIStatus.FAILED, reason=reason
+        )
+        _end(lease, ChunkStatus.FAILED, reason=reason)
+        return
+    changes = {} if batch_size is None else {"batch_size": batch_size}
+    _give_back(lease, reason, not_before=Now() + _backoff(fruitless), **changes)
+
+
+def _backoff(fruitless: int) -> timedelta:
+    """Twice as long after each attempt that led nowhere."""
+    wait = timedelta(seconds=settings.IRI_BACKOFF_SECONDS) * 2 ** max(fruitless - 1, 0)
+    return min(wait, LONGEST_BACKOFF)
 
 
 @transaction.atomic
-def release_chunk(*, lease: ChunkLease) -> None:
-    """Give the chunk back unharmed, the attempt uncounted: a worker that shuts down."""
-    _hold(lease)
-    IRIChunk.objects.filter(pk=lease.chunk.pk).update(status=ChunkStatus.QUEUED, attempts=F("attempts") - 1)
-    IRI.objects.filter(chunk=lease.chunk, status=IRIStatus.RUNNING).update(status=IRIStatus.QUEUED)
+def release_chunk(*, lease: ChunkLease, reason: str = "") -> None:
+    """Give the chunk back unharmed, the attempt uncounted: a worker that shuts down, a job that pauses."""
+    hold(lease)
+    _give_back(lease, reason, **_uncounted())
+    if not lease.chunk.job.paused:
+        ring(lease.chunk.job.broker_queue)
+
+
+@transaction.atomic
+def put_off_chunk(*, lease: ChunkLease, reason: str) -> None:
+    """Give the chunk back for a while, the attempt uncounted: the image store or the database is away."""
+    hold(lease)
+    _give_back(lease, reason, not_before=Now() + _backoff(1), **_uncounted())
+
+
+def _uncounted() -> dict[str, Any]:
+    return {name: Greatest(F(name), 1) - 1 for name in ("attempts", "fruitless")}
+
+
+def _give_back(lease: ChunkLease, reason: str, **changes: Any) -> None:
+    move_chunks(_held(lease), ChunkStatus.QUEUED, reason=reason, by=lease.by, finished_at=None, **changes)
+    IRI.objects.filter(chunk=lease.chunk, status=IRIStatus.RUNNING).update(
+        status=IRIStatus.QUEUED, reason=reason
+    )
+
+
+def _end(lease: ChunkLease, status: str, *, reason: str) -> None:
+    hold(lease)
+    checkpoint = IRIChunk.objects.get(pk=lease.chunk.pk).checkpoint
+    move_chunks(
+        _held(lease), status, reason=reason, by=lease.by, finished_at=Now(), checkpoint="", checkpoint_at=None
+    )
+    settle_job(lease.chunk.job_id)
+    discard_after_commit(checkpoint)
+
+
+def save_checkpoint(*, lease: ChunkLease, data: bytes) -> None:
+    """Store how far the chunk's search is, for whoever takes it over; the one before it goes.
+
+    Raises StoreTrouble where it can't be written, LeaseLost where it is no longer ours to write.
+    """
+    name = write_checkpoint_file(f"{lease.chunk.pk}-{lease.token}", data)
+    try:
+        with transaction.atomic():
+            hold(lease)
+            former = IRIChunk.objects.get(pk=lease.chunk.pk).checkpoint
+            _held(lease).update(checkpoint=name, checkpoint_at=Now(), fruitless=0)
+            discard_after_commit(former)
+    except LeaseLost:
+        discard(name)
+        raise

@@ -53,6 +53,7 @@ def register_network(
         check_channels(field, facts.get(field))
     if Network.objects.filter(slug=slug).exists():
         raise NetworkRefused(_taken(slug))
+    check_buildable(source=source, architecture=architecture, pretrained=pretrained)
     network = Network(
         slug=slug,
         name=name or slug,
@@ -98,9 +99,12 @@ def buildable() -> dict[str, dict[str, dict[str, Any]]]:
 
 def check_buildable(*, source: str, architecture: str, pretrained: bool = False) -> None:
     """Raises NetworkRefused for what no live worker can build; with no worker alive, all may be asked for."""
-    known = buildable().get(source)
-    if not known:
+    announced = buildable()
+    if not announced:
         return
+    known = announced.get(source)
+    if not known:
+        raise NetworkRefused(f"no worker can build networks of {source}; announced: {', '.join(announced)}")
     if architecture not in known:
         nearest = ", ".join(difflib.get_close_matches(architecture, known, n=3, cutoff=0.0))
         raise NetworkRefused(f"no worker can build {architecture!r} of {source}; nearest: {nearest}")

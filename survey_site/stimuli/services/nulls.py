@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from survey_site.stimuli.models import ImageSet, Layer, NullDistribution, StoredImage
+from survey_site.stimuli.services.locks import wait_for_turn
 
 FEWEST_IMAGES = 2
 
@@ -52,7 +53,7 @@ def find_or_make_null(
 def _make(
     key: dict[str, Any], images: Sequence[StoredImage], make: Callable[[Sequence[StoredImage]], FoundNull]
 ) -> NullDistribution:
-    _wait_for_turn(f"null {key['layer'].pk} {key['image_set'].pk} {key['image_size']} {key['images_sha256']}")
+    wait_for_turn(f"null {key['layer'].pk} {key['image_set'].pk} {key['image_size']} {key['images_sha256']}")
     if made_meanwhile := NullDistribution.objects.filter(**key).first():
         return made_meanwhile
     found = make(images)
@@ -63,10 +64,3 @@ def _make(
         measures=found.measures,
         provenance=found.provenance,
     )
-
-
-def _wait_for_turn(name: str) -> None:
-    """A lock of this name until the transaction ends, or its connection: no row is held meanwhile."""
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -17,13 +18,20 @@ from survey_site.stimuli.models import (
     IRIChunk,
     IRIJob,
     IRIStatus,
+    JobStatus,
     Layer,
+    MinMemory,
+    Network,
     NetworkState,
     Queue,
     Recipe,
     TargetImage,
+    broker_queue,
 )
+from survey_site.stimuli.services.checkpoints import discard_after_commit
 from survey_site.stimuli.services.doorbell import ring
+from survey_site.stimuli.services.networks import NetworkRefused, check_buildable
+from survey_site.stimuli.services.states import move_chunks, move_job, note_job, settle_job
 
 
 class QueueRefused(Exception):
@@ -38,6 +46,7 @@ def queue_pairs(
     image_set: ImageSet,
     rng_seed: int = 0,
     queue: str = Queue.CPU,
+    min_memory_gib: int = 0,
     priority: int = 0,
     created_by: User | None = None,
 ) -> list[IRIJob]:
@@ -46,16 +55,34 @@ def queue_pairs(
     IRIs that exist already (same layer, recipe, target and RNG seed) are found, not made again: a job
     that was queued before is returned, with rows added for targets that are new in the set and with
     failed or cancelled ones queued again; it moves to the queue and priority asked for now.
+    Raises QueueRefused for what can't be made, such as IRIs of a network that no live worker can build.
     """
+    if min_memory_gib not in MinMemory.values:
+        raise QueueRefused(
+            f"the memory asked for is {min_memory_gib} GiB; allowed: {', '.join(map(str, MinMemory.values))}"
+        )
+    urgency = {"queue": queue, "min_memory_gib": min_memory_gib, "priority": priority}
     targets = list(image_set.targets.select_related("image"))
     if not targets:
         raise QueueRefused(f"image set {image_set.slug!r} has no images; import some first")
     jobs = [
-        _queue_pair(layer, recipe, image_set, targets, rng_seed, queue, priority, created_by)
+        _queue_pair(layer, recipe, image_set, targets, rng_seed, urgency, created_by)
         for layer in _ready(layers)
     ]
-    ring(queue, times=sum(_put_into_chunks(job) for job in jobs))
+    made = [_put_into_chunks(job) for job in jobs]
+    for job, n_chunks in zip(jobs, made, strict=True):
+        _reopen(job, n_chunks, created_by)
+    ring(broker_queue(queue, min_memory_gib), times=sum(made))
     return jobs
+
+
+def _reopen(job: IRIJob, n_chunks: int, created_by: User | None) -> None:
+    """A job that had ended waits again for what is missing; one without anything to make ends at once."""
+    if n_chunks:
+        by = str(created_by or "")
+        move_job(job.pk, JobStatus.QUEUED, reason=f"queued again: {n_chunks} chunks", by=by)
+    else:
+        settle_job(job.pk)
 
 
 def _ready(layers: Iterable[Layer]) -> list[Layer]:
@@ -68,7 +95,17 @@ def _ready(layers: Iterable[Layer]) -> list[Layer]:
             raise QueueRefused(
                 f"network {layer.network.slug!r} is {layer.network.state}; only ready networks can be queued"
             )
+        _check_buildable(layer.network)
     return wanted
+
+
+def _check_buildable(network: Network) -> None:
+    try:
+        check_buildable(
+            source=network.source, architecture=network.architecture, pretrained=network.pretrained
+        )
+    except NetworkRefused as refusal:
+        raise QueueRefused(f"network {network.slug!r}: {refusal}") from refusal
 
 
 def _queue_pair(
@@ -77,11 +114,9 @@ def _queue_pair(
     image_set: ImageSet,
     targets: list[TargetImage],
     rng_seed: int,
-    queue: str,
-    priority: int,
+    urgency: dict[str, Any],
     created_by: User | None,
 ) -> IRIJob:
-    urgency = {"queue": queue, "priority": priority}
     job, _ = IRIJob.objects.update_or_create(
         layer=layer,
         recipe=recipe,
@@ -131,13 +166,48 @@ def _put_into_chunks(job: IRIJob) -> int:
 
 
 @transaction.atomic
-def cancel_job(*, job: IRIJob) -> None:
-    """Stop the job now: what is found stays, the rest can be queued again at once.
+def cancel_job(*, job: IRIJob, by: str = "") -> bool:
+    """Stop the job now: what is found stays, the rest can be queued again at once. Whether it was open.
 
     Workers lose their leases with it: they stop at their next heartbeat, and record nothing more.
     """
-    IRIJob.objects.filter(pk=job.pk, cancelled_at=None).update(cancelled_at=Now())
-    open_chunks = [ChunkStatus.QUEUED, ChunkStatus.RUNNING]
-    job.chunks.filter(status__in=open_chunks).update(status=ChunkStatus.CANCELLED, finished_at=Now())
+    open_chunks = job.chunks.open()
+    checkpoints = [chunk.checkpoint for chunk in open_chunks.exclude(checkpoint="")]
+    move_chunks(
+        open_chunks, ChunkStatus.CANCELLED, by=by, finished_at=Now(), checkpoint="", checkpoint_at=None
+    )
+    for file in checkpoints:
+        discard_after_commit(file)
+    if not move_job(job.pk, JobStatus.CANCELLED, by=by, cancelled_at=Now()):
+        return False
     open_iris = [IRIStatus.QUEUED, IRIStatus.RUNNING]
     job.iris.filter(status__in=open_iris).update(status=IRIStatus.CANCELLED)
+    return True
+
+
+@transaction.atomic
+def pause_job(*, job: IRIJob, by: str = "") -> bool:
+    """Let the job wait: workers give its chunks back, checkpointed, at their next heartbeat."""
+    if not IRIJob.objects.filter(pk=job.pk, paused=False).update(paused=True):
+        return False
+    note_job(job.pk, "paused", by=by)
+    return True
+
+
+@transaction.atomic
+def resume_job(*, job: IRIJob, by: str = "") -> bool:
+    """Let a paused job go on, and ring for what waits."""
+    if not IRIJob.objects.filter(pk=job.pk, paused=True).update(paused=False):
+        return False
+    note_job(job.pk, "resumed", by=by)
+    ring(job.broker_queue, times=IRIChunk.objects.claimable().filter(job=job).count())
+    return True
+
+
+@transaction.atomic
+def prioritise_job(*, job: IRIJob, priority: int, by: str = "") -> bool:
+    """The next chunk that any worker takes is one of the highest priority."""
+    if not IRIJob.objects.filter(pk=job.pk).exclude(priority=priority).update(priority=priority):
+        return False
+    note_job(job.pk, f"priority {job.priority} → {priority}", by=by)
+    return True
