@@ -176,8 +176,23 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATICFILES_DIRS = [directory for directory in [BASE_DIR / "frontend" / "dist"] if directory.is_dir()]
 MEDIA_URL = "media/"  # never served: every image goes through a view that knows who may see it
+# Images, weights and checkpoints: files under MEDIA_ROOT, or objects of a bucket.
+IMAGE_BUCKET = env_str("IMAGE_BUCKET")
+BUCKET_STORAGE = {
+    "BACKEND": "storages.backends.s3.S3Storage",
+    "OPTIONS": {
+        "bucket_name": IMAGE_BUCKET,
+        "location": env_str("IMAGE_BUCKET_PREFIX"),
+        "endpoint_url": env_url("IMAGE_BUCKET_ENDPOINT_URL", "", schemes=["http", "https"]) or None,
+        "region_name": env_str("IMAGE_BUCKET_REGION") or None,
+        "default_acl": None,
+        "file_overwrite": False,
+    },
+}
 STORAGES = {
-    "default": {"BACKEND": "survey_site.stimuli.storage.WholeFileStorage"},
+    "default": BUCKET_STORAGE
+    if IMAGE_BUCKET
+    else {"BACKEND": "survey_site.stimuli.storage.WholeFileStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 FILE_UPLOAD_PERMISSIONS = 0o640

@@ -26,7 +26,7 @@ from django.core.files.base import File
 from django.db import connection
 
 from survey_site.stimuli import services
-from survey_site.stimuli.models import IRI, IRIStatus, Network, Worker
+from survey_site.stimuli.models import IRI, IRIStatus, Network, StoredImage, Worker
 from workers.attempts import Attempt, MemoryShort, attempt_chunk, shutting_down
 from workers.batches import Batch, batch_of
 from workers.iri.images import fit, from_png, sha256, to_png
@@ -41,7 +41,8 @@ from workers.iri.networks import (
 )
 from workers.iri.perceptual import shared_perceptual
 from workers.iri.provenance import provenance
-from workers.iri.recipe import Recipe
+from workers.iri.quality import measure
+from workers.iri.recipe import Passing, Recipe
 from workers.iri.search import Work, is_out_of_memory
 from workers.measuring import Measurer
 from workers.memory_queues import consume_memory_queues
@@ -200,7 +201,7 @@ def make_chunk(attempt: Attempt) -> None:
 def _search(attempt: Attempt, batch: Batch) -> None:
     job = attempt.lease.chunk.job
     recipe, network = job.recipe.load(), _built(job.layer.network_id)
-    targets = [to_png(fit(_bytes(iri), recipe.image_size)) for iri in batch.iris]
+    targets = [to_png(fit(_bytes(iri.target.image), recipe.image_size)) for iri in batch.iris]
     recorder = _Recorder(attempt, network, recipe, batch, targets)
     keep = partial(_keep, attempt, batch)
     invert_each(
@@ -229,8 +230,26 @@ def _keep(attempt: Attempt, batch: Batch, state: dict[str, Any]) -> None:
         connection.close()
 
 
-def _bytes(iri: IRI) -> bytes:
-    with services.storing(), iri.target.image.file.open("rb") as file:
+@shared_task(name="workers.check_iris")
+def check_iris() -> None:
+    """Measure again what waits to be checked, one IRI after the other."""
+    while not shutting_down.is_set() and services.do_next_check(_measured_again):
+        pass
+
+
+def _measured_again(iri: IRI) -> float:
+    """The relative error of the stored IRI at its layer, from the PNGs that people see."""
+    image, target = (from_png(_bytes(stored))[None] for stored in (iri.image, iri.target_resized))
+    network = _built(iri.layer.network_id)
+    (quality,) = measure(network, iri.layer.name, image, target, Passing(null_quantile=None))
+    return quality.similarity.relative_error
+
+
+def _bytes(stored: StoredImage | None) -> bytes:
+    """The stored image's file; every IRI that is done, and every target, has one."""
+    if stored is None:
+        raise LookupError("there is no image")
+    with services.storing(), stored.file.open("rb") as file:
         return bytes(file.read())
 
 

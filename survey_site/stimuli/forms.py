@@ -10,7 +10,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 
 from survey_site.access.models import User
 from survey_site.stimuli import services
-from survey_site.stimuli.models import ImageSet, IRIJob, Layer, Queue, Recipe
+from survey_site.stimuli.models import ImageSet, IRIJob, Layer, MinMemory, Queue, Recipe
 from workers.iri.recipe import PRESETS, RecipeError, preset
 
 STORED = "stored:"
@@ -42,6 +42,16 @@ class QueuePairsForm(forms.Form):
     priority = whole_number("Priority", "Higher goes first.", initial=0, min_value=-1000, max_value=1000)
     queue = forms.ChoiceField(
         label="Workers", choices=Queue.choices, initial=Queue.CPU, widget=UnfoldAdminSelectWidget
+    )
+
+    min_memory_gib = forms.TypedChoiceField(
+        label="Device memory",
+        help_text="Only workers whose device has at least so much take the chunks.",
+        choices=MinMemory.choices,
+        coerce=int,
+        initial=MinMemory.ANY,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
     )
 
     def clean(self) -> dict[str, Any]:
@@ -84,6 +94,7 @@ class QueuePairsForm(forms.Form):
             image_set=data["image_set"],
             rng_seed=data["rng_seed"],
             queue=data["queue"],
+            min_memory_gib=data["min_memory_gib"] or MinMemory.ANY,
             priority=data["priority"],
             created_by=created_by,
         )

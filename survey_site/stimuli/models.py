@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from survey_site.access.models import SharedQuerySet
@@ -264,10 +264,14 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         """Workers that were heard of lately, by the database's clock."""
         return self.filter(last_heartbeat__gt=Now() - timedelta(seconds=WORKER_SILENCE_SECONDS))
 
-    def with_rate(self) -> Self:
-        """`n_recent`: IRIs that each found in the last RATE_MINUTES."""
+    def with_state(self) -> Self:
+        """`is_alive`, and `n_recent`: IRIs that each found in the last RATE_MINUTES."""
         recent = Q(found_iris__finished_at__gt=Now() - timedelta(minutes=RATE_MINUTES))
-        return self.annotate(n_recent=Count("found_iris", filter=recent))
+        is_heard = Q(last_heartbeat__gt=Now() - timedelta(seconds=WORKER_SILENCE_SECONDS))
+        return self.annotate(
+            n_recent=Count("found_iris", filter=recent),
+            is_alive=ExpressionWrapper(is_heard, output_field=models.BooleanField()),
+        )
 
 
 class Worker(models.Model):
@@ -437,6 +441,9 @@ class IRIStatus(models.TextChoices):
 class IRIQuerySet(models.QuerySet["IRI"]):
     def done(self) -> Self:
         return self.filter(status=IRIStatus.DONE)
+
+    def failed(self) -> Self:
+        return self.filter(status=IRIStatus.FAILED)
 
     def with_images(self) -> Self:
         return self.select_related("image", "start_image", "target_resized", "target")

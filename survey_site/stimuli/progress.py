@@ -1,28 +1,39 @@
-"""How far the jobs are: one reading for the admin, its polling and the terminal."""
+"""How far the jobs are: one reading for the admin, its polling, the API and the terminal."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from statistics import mean
 from typing import Any
 
-from survey_site.stimuli.models import ChunkStatus, IRIJob
+from survey_site.stimuli.models import GIB, ChunkStatus, IRIChunk, IRIJob, JobStatus, Worker
+
+MINUTE, HOUR = 60, 3600
 
 
 def job_progress(job_ids: Iterable[int]) -> list[dict[str, Any]]:
-    """Per job: IRIs done of all, share done with running descents, error so far, seconds left, a text."""
-    jobs = (
-        IRIJob.objects.with_progress().filter(pk__in=list(job_ids)).prefetch_related("chunks").order_by("pk")
-    )
-    return [_progress(job) for job in jobs]
+    """Per job: IRIs done of all, share done with running searches, error so far, seconds left, a text."""
+    jobs = list(IRIJob.objects.with_progress().filter(pk__in=list(job_ids)).order_by("pk"))
+    chunks = defaultdict(list)
+    for chunk in IRIChunk.objects.open().filter(job__in=jobs).only("job_id", "status", "progress"):
+        chunks[chunk.job_id].append(chunk)
+    able = _able_workers() if chunks else []
+    return [_progress(job, chunks[job.pk], able) for job in jobs]
 
 
-def _progress(job: Any) -> dict[str, Any]:
-    running = [
-        chunk.progress for chunk in job.chunks.all() if chunk.status == ChunkStatus.RUNNING and chunk.progress
-    ]
-    under_way = sum(progress["step"] / progress["steps"] for progress in running)
+def _able_workers() -> list[tuple[list[str], int]]:
+    """(queues, GiB of memory) of each live worker."""
+    rows = Worker.objects.alive().values_list("queues", "memory_bytes")
+    return [(queues, (memory or 0) // GIB) for queues, memory in rows]
+
+
+def _progress(job: Any, chunks: list[IRIChunk], able: list[tuple[list[str], int]]) -> dict[str, Any]:
+    running = [chunk.progress for chunk in chunks if chunk.status == ChunkStatus.RUNNING]
+    moving = [progress for progress in running if progress.get("steps")]
+    under_way = sum(progress["step"] / progress["steps"] for progress in moving)
     size = job.n_running / len(running) if running else 0
-    errors = [progress["relative_error"] for progress in running if progress["relative_error"] is not None]
+    errors = [progress["relative_error"] for progress in moving if progress["relative_error"] is not None]
     state: dict[str, Any] = {
         "job": job.pk,
         "total": job.n_iris,
@@ -30,21 +41,42 @@ def _progress(job: Any) -> dict[str, Any]:
         "failed": job.n_failed,
         "done_share": (job.n_done + under_way * size) / max(job.n_iris, 1),
         "relative_error": max(errors) if errors else None,
-        "seconds_left": max((progress["seconds_left"] for progress in running), default=None),
+        "seconds_left": _seconds_left(moving, waiting=len(chunks) - len(running)),
         "status": _status(job),
+        "waits_for": _waits_for(job, chunks, running, able),
     }
     return {**state, "text": _text(state)}
 
 
+def _seconds_left(running: list[dict[str, Any]], *, waiting: int) -> float | None:
+    """The running chunks' own, and as many rounds of chunks as wait behind them; None while none runs."""
+    if not running:
+        return None
+    left = max(progress["seconds_left"] for progress in running)
+    whole = [
+        progress["seconds_left"] / max(1 - progress["step"] / progress["steps"], 0.01) for progress in running
+    ]
+    return float(left + mean(whole) * waiting / len(running))
+
+
 def _status(job: Any) -> str:
-    if job.cancelled_at is not None:
-        return "cancelled"
-    waiting = job.n_queued + job.n_running
-    if waiting == 0:
-        return {0: "finished", job.n_iris: "failed"}.get(job.n_failed, "partly finished")
-    if job.paused:
-        return "paused"
-    return "running" if job.n_running else "queued"
+    is_open = job.status in (JobStatus.QUEUED, JobStatus.RUNNING)
+    return "paused" if job.paused and is_open else str(JobStatus(job.status).label).lower()
+
+
+def _waits_for(
+    job: Any, chunks: list[IRIChunk], running: list[dict[str, Any]], able: list[tuple[list[str], int]]
+) -> str:
+    """What keeps an open job from going on, empty where nothing does."""
+    for progress in running:
+        if progress.get("waiting_for"):
+            return str(progress["waiting_for"])
+    if not chunks or running or job.paused:
+        return ""
+    if any(job.queue in queues and gib >= job.min_memory_gib for queues, gib in able):
+        return ""
+    memory = f" with {job.min_memory_gib} GiB of memory" if job.min_memory_gib else ""
+    return f"no worker on {job.queue}{memory} is running"
 
 
 def _text(state: dict[str, Any]) -> str:
@@ -54,5 +86,13 @@ def _text(state: dict[str, Any]) -> str:
     if state["relative_error"] is not None:
         parts.append(f"error {state['relative_error']:.3f}")
     if state["seconds_left"] is not None:
-        parts.append(f"{state['seconds_left']:.0f} s left")
+        parts.append(f"{_spelled(state['seconds_left'])} left")
+    if state["waits_for"]:
+        parts.append(f"waits: {state['waits_for']}")
     return " · ".join(parts)
+
+
+def _spelled(seconds: float) -> str:
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / MINUTE:.0f} min" if seconds < 2 * HOUR else f"{seconds / HOUR:.1f} h"

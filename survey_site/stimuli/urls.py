@@ -2,9 +2,12 @@
 
 from django.urls import path
 
-from survey_site.stimuli import views
+from survey_site.stimuli import api, views
 
 urlpatterns = [
+    path("api/workers/", api.WorkersView.as_view(), name="api-workers"),
+    path("api/jobs/", api.JobsView.as_view(), name="api-jobs"),
+    path("api/jobs/<int:job_id>/", api.JobView.as_view(), name="api-job"),
     path("admin/images/<uuid:image_id>.png", views.admin_image, name="admin-image"),
     path("admin/progress/", views.progress, name="admin-progress"),
 ]

@@ -258,7 +258,7 @@ def test_jobs_are_paused_resumed_cancelled_and_queued_again(client: Client) -> N
         job.refresh_from_db()
         return said(answer)[-1]
 
-    assert act("pause") == "1 jobs paused; chunks under way are finished."
+    assert act("pause") == "1 jobs paused; workers give their chunks back within seconds."
     assert job.paused
     assert act("resume") == "1 jobs resumed."
     assert not job.paused

@@ -13,7 +13,7 @@ import skimage.data
 from survey_site.stack.processes import QUIET, WAIT_POLICY
 from tests.faults.site import FaultySite, Outcome
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow_fault]
+pytestmark = [pytest.mark.broker, pytest.mark.slow_fault, pytest.mark.timeout(1800)]
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 KILLS = 5
@@ -39,7 +39,7 @@ def real_worker(site: FaultySite, name: str) -> subprocess.Popen[bytes]:
 
 def queue(site: FaultySite) -> int:
     """Four photographs at one layer, one chunk; images leave the batch at different steps."""
-    recipe = site.call("store_recipe", steps=2500, finish_below=0.12, image_size=64)
+    recipe = site.call("store_recipe", steps=1500, finish_below=0.12, image_size=64)
     said = site.succeed("queue_pairs", *PAIR, "--recipe", recipe, **SETTINGS)
     return int(said.split(":")[0].removeprefix("job "))
 

@@ -7,7 +7,7 @@ from survey_site.stimuli import services
 from survey_site.stimuli.models import IRIJob
 from survey_site.stimuli.plots import loss_curve_svg
 from survey_site.stimuli.progress import job_progress
-from tests.builders import claim, finish, found, logged_in, queued_job, researcher
+from tests.builders import claim, finish, found, logged_in, queued_job, researcher, worker
 
 pytestmark = pytest.mark.django_db
 
@@ -18,6 +18,8 @@ def text(job: IRIJob) -> str:
 
 def test_a_job_tells_how_far_it_is() -> None:
     job = queued_job(4)
+    assert text(job) == "0 of 4 · queued · waits: no worker on iri.cpu is running"
+    worker()
     assert text(job) == "0 of 4 · queued"
     lease = claim()
     services.record_iri(lease=lease, found=found(lease.chunk.iris.all()[0]))

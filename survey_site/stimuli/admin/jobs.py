@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -13,33 +14,61 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
+from unfold.forms import ActionForm
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from survey_site.stimuli import services
 from survey_site.stimuli.admin.base import ReadOnlyModelAdmin
-from survey_site.stimuli.models import IRIJob, Recipe
+from survey_site.stimuli.models import ChunkStatus, IRIJob, JobStatus, Queue, Recipe
 from survey_site.stimuli.progress import job_progress
 from survey_site.stimuli.recipe_form import RecipeForm, initial_of
 from workers.iri.recipe import PRESETS, preset
 
+STATUS_COLOURS = {
+    JobStatus.QUEUED: "info",
+    JobStatus.RUNNING: "warning",
+    JobStatus.FINISHED: "success",
+    JobStatus.PARTLY_FINISHED: "danger",
+    JobStatus.FAILED: "danger",
+    JobStatus.CANCELLED: "danger",
+}
+LATEST_CHANGES = 200
+
+
+class SteerForm(ActionForm):
+    """Beside the choice of action: the priority that "Set priority" gives."""
+
+    priority = forms.IntegerField(
+        required=False,
+        min_value=-1000,
+        max_value=1000,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"placeholder": "priority", "aria-label": "Priority"}),
+    )
+
 
 @admin.register(IRIJob)
 class IRIJobAdmin(ReadOnlyModelAdmin):
-    list_display = ["pair", "recipe", "image_set", "progress_bar", "priority", "queue", "created_at"]
-    list_filter = ["layer__network", "recipe", "image_set", "paused"]
+    list_display = [
+        "pair", "recipe", "image_set", "status_label", "progress_bar", "priority", "queue_name", "created_at",
+    ]  # fmt: skip
+    list_filter = ["status", "layer__network", "recipe", "image_set", "paused", "queue"]
     search_fields = ["layer__name", "layer__network__name"]
     list_select_related = ["layer__network", "recipe", "image_set"]
     list_per_page = 50
-    actions = ["pause", "resume", "cancel", "requeue"]
+    action_form = SteerForm
+    actions = ["pause", "resume", "set_priority", "cancel", "requeue"]
     fields = [
         "pair",
         ("recipe", "image_set"),
-        ("rng_seed", "queue"),
+        ("rng_seed", "queue_name"),
         ("priority", "paused"),
         "progress_bar",
+        "open_chunks",
         "errors",
         "gallery",
+        "history",
     ]
-    readonly_fields = ["pair", "progress_bar", "errors", "gallery"]
+    readonly_fields = ["pair", "queue_name", "progress_bar", "open_chunks", "errors", "gallery", "history"]
 
     class Media:
         css = {"all": ["stimuli/admin.css"]}
@@ -48,6 +77,15 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
     @display(description="Network · layer", ordering="layer__network__name")
     def pair(self, job: IRIJob) -> str:
         return str(job.layer)
+
+    @display(description="State", label=STATUS_COLOURS, ordering="status")
+    def status_label(self, job: IRIJob) -> tuple[str, str]:
+        return job.status, JobStatus(job.status).label
+
+    @display(description="Workers", ordering="queue")
+    def queue_name(self, job: IRIJob) -> str:
+        memory = f", {job.get_min_memory_gib_display()} or more" if job.min_memory_gib else ""
+        return f"{Queue(job.queue).label}{memory}"
 
     @display(description="Progress")
     def progress_bar(self, job: IRIJob) -> SafeString:
@@ -62,49 +100,87 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
             state["text"],
         )
 
+    @display(description="Chunks under way")
+    def open_chunks(self, job: IRIJob) -> SafeString:
+        chunks = job.chunks.open().select_related("owner").order_by("-status", "pk")
+        context = {"chunks": chunks[:LATEST_CHANGES], "n_open": chunks.count()}
+        return render_to_string("stimuli/open_chunks.html", context)
+
     @display(description="Errors")
     def errors(self, job: IRIJob) -> SafeString | str:
-        reasons = [chunk.reason for chunk in job.chunks.exclude(reason="")]
-        return format_html("<pre>{}</pre>", "\n\n".join(reasons)) if reasons else "none"
+        chunks = job.chunks.exclude(status=ChunkStatus.CANCELLED).exclude(reason="").select_related(None)
+        reasons = [f"chunk {chunk.pk} ({chunk.get_status_display()}): {chunk.reason}" for chunk in chunks]
+        known = [chunk.reason for chunk in chunks]
+        iris = job.iris.failed().exclude(reason__in=known).select_related("target")
+        reasons += [f"{iri.target.name}: {iri.reason}" for iri in iris]
+        if not reasons:
+            return "none"
+        return format_html('<pre class="iri-pre">{}</pre>', "\n\n".join(reasons))
 
     @display(description="Target | IRI | start image")
     def gallery(self, job: IRIJob) -> SafeString:
         iris = job.iris.with_images().order_by("target__name")
         return render_to_string("stimuli/gallery.html", {"iris": iris})
 
+    @display(description="History")
+    def history(self, job: IRIJob) -> SafeString:
+        changes = job.history.order_by("-pk")
+        context = {"changes": changes[:LATEST_CHANGES], "n_changes": changes.count()}
+        return render_to_string("stimuli/history.html", context)
+
     def has_steer_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("stimuli.change_irijob")
 
     @admin.action(description="Pause", permissions=["steer"])
     def pause(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
-        messages.success(request, f"{jobs.update(paused=True)} jobs paused; chunks under way are finished.")
+        n = sum(services.pause_job(job=job, by=str(request.user)) for job in jobs)
+        messages.success(request, f"{n} jobs paused; workers give their chunks back within seconds.")
 
     @admin.action(description="Resume", permissions=["steer"])
     def resume(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
-        count = jobs.update(paused=False)
-        for job in jobs:
-            services.ring(job.queue)
-        messages.success(request, f"{count} jobs resumed.")
+        n = sum(services.resume_job(job=job, by=str(request.user)) for job in jobs)
+        messages.success(request, f"{n} jobs resumed.")
+
+    @admin.action(description="Set priority (higher goes first)", permissions=["steer"])
+    def set_priority(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
+        form = SteerForm(request.POST)
+        form.fields["action"].choices = self.get_action_choices(request)
+        if not form.is_valid() or form.cleaned_data["priority"] is None:
+            messages.error(request, "Type a priority from -1000 to 1000 beside the action.")
+            return
+        priority = form.cleaned_data["priority"]
+        n = sum(services.prioritise_job(job=job, priority=priority, by=str(request.user)) for job in jobs)
+        messages.success(request, f"{n} jobs have priority {priority} now.")
 
     @admin.action(description="Cancel", permissions=["steer"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
-        for job in jobs:
-            services.cancel_job(job=job)
-        messages.success(request, f"{len(jobs)} jobs cancelled.")
+        n = sum(services.cancel_job(job=job, by=str(request.user)) for job in jobs)
+        messages.success(request, f"{n} jobs cancelled.")
 
     @admin.action(description="Queue again what failed or was cancelled", permissions=["steer"])
     def requeue(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
-        for job in jobs.select_related("layer__network", "recipe", "image_set"):
+        done = [
+            self._queue_again(request, job) for job in jobs.select_related("layer", "recipe", "image_set")
+        ]
+        if any(done):
+            messages.success(request, f"{sum(done)} jobs queued again for what is missing.")
+
+    def _queue_again(self, request: HttpRequest, job: IRIJob) -> bool:
+        try:
             services.queue_pairs(
                 layers=[job.layer],
                 recipe=job.recipe,
                 image_set=job.image_set,
                 rng_seed=job.rng_seed,
                 queue=job.queue,
+                min_memory_gib=job.min_memory_gib,
                 priority=job.priority,
                 created_by=request.user,
             )
-        messages.success(request, f"{len(jobs)} jobs queued again for what is missing.")
+        except services.QueueRefused as refusal:
+            messages.error(request, f"{job}: {refusal}")
+            return False
+        return True
 
 
 @admin.register(Recipe)

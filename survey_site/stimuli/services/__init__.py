@@ -1,6 +1,12 @@
 """Writes of the stimuli room, one subject a module."""
 
 from survey_site.stimuli.services.checkpoints import read_checkpoint
+from survey_site.stimuli.services.checks import (
+    ask_for_checks,
+    broken_images,
+    disowned_iris,
+    do_next_check,
+)
 from survey_site.stimuli.services.doorbell import ring, sweep
 from survey_site.stimuli.services.images import ImageRefused, ImportReport, import_images, store_image
 from survey_site.stimuli.services.leases import (
@@ -32,6 +38,7 @@ from survey_site.stimuli.services.networks import (
     register_network,
 )
 from survey_site.stimuli.services.nulls import FoundNull, find_or_make_null
+from survey_site.stimuli.services.orphans import Orphans, find_orphans, remove_orphans
 from survey_site.stimuli.services.queueing import (
     QueueRefused,
     cancel_job,
@@ -58,10 +65,13 @@ __all__ = [
     "ImportReport",
     "LeaseLost",
     "NetworkRefused",
+    "Orphans",
     "QueueRefused",
     "RecipeRefused",
     "StoreTrouble",
     "announce_worker",
+    "ask_for_checks",
+    "broken_images",
     "buildable",
     "cancel_job",
     "changed_recipe",
@@ -69,10 +79,13 @@ __all__ = [
     "check_channels",
     "claim_chunk",
     "describe_missing_layer",
+    "disowned_iris",
+    "do_next_check",
     "fail_chunk",
     "fail_inspection",
     "fail_iri",
     "find_or_make_null",
+    "find_orphans",
     "finish_chunk",
     "heartbeat",
     "import_images",
@@ -87,6 +100,7 @@ __all__ = [
     "record_iri",
     "register_network",
     "release_chunk",
+    "remove_orphans",
     "resume_job",
     "ring",
     "save_checkpoint",

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from survey_site.stimuli import services
-from survey_site.stimuli.models import ImageSet, Layer, Network, Queue, Recipe
+from survey_site.stimuli.models import ImageSet, Layer, MinMemory, Network, Queue, Recipe
 from workers.iri.recipe import PRESETS, RecipeError, preset
 
 
@@ -22,6 +22,9 @@ class Command(BaseCommand):
         parser.add_argument("--rng-seed", type=int, default=0)
         parser.add_argument("--priority", type=int, default=0, help="higher goes first")
         parser.add_argument("--queue", default=Queue.CPU, choices=Queue.values)
+        parser.add_argument(
+            "--min-memory", type=int, default=0, choices=MinMemory.values, help="GiB of the worker's device"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         network = self._named(Network, options["network"])
@@ -33,6 +36,7 @@ class Command(BaseCommand):
                 image_set=image_set,
                 rng_seed=options["rng_seed"],
                 queue=options["queue"],
+                min_memory_gib=options["min_memory"],
                 priority=options["priority"],
             )
         except services.QueueRefused as refusal:
