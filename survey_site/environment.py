@@ -52,7 +52,7 @@ def env_choice(name: str, default: str, allowed: list[str]) -> str:
     return value
 
 
-def env_url(name: str, default: str, *, schemes: list[str]) -> str:
+def env_url(name: str, default: str = "", *, schemes: list[str]) -> str:
     """An address with one of the schemes and a host; an empty one stays empty."""
     value = env_str(name, default)
     return value and checked_url(name, value, schemes)

@@ -183,7 +183,7 @@ BUCKET_STORAGE = {
     "OPTIONS": {
         "bucket_name": IMAGE_BUCKET,
         "location": env_str("IMAGE_BUCKET_PREFIX"),
-        "endpoint_url": env_url("IMAGE_BUCKET_ENDPOINT_URL", "", schemes=["http", "https"]) or None,
+        "endpoint_url": env_url("IMAGE_BUCKET_ENDPOINT_URL", schemes=["http", "https"]) or None,
         "region_name": env_str("IMAGE_BUCKET_REGION") or None,
         "default_acl": None,
         "file_overwrite": False,

@@ -19,6 +19,7 @@ from survey_site.analysis.models import Observation
 from survey_site.stimuli.models import IRI, Network, StoredImage
 from survey_site.studies.models import Condition, TrialReference
 from workers import tasks
+from workers.attempts import shutting_down
 from workers.iri.images import from_png
 from workers.iri.networks import BuiltNetwork, build
 from workers.iri.provenance import provenance
@@ -157,7 +158,7 @@ class _Session:
         return distances_of(self._observer, pairs, self._load, on_batch=self._tick)
 
     def _tick(self) -> None:
-        if tasks.shutting_down.is_set():
+        if shutting_down.is_set():
             raise ShuttingDown
         observing.keep_lease(self._observation)
 

@@ -26,6 +26,7 @@ from survey_site.studies.models import Study, Trial, TrialOption, TrialReference
 from survey_site.studies.services import add_condition, open_study
 from tests.builders import finished_job, opened_study, png, version_of
 from workers import observing, tasks
+from workers.attempts import shutting_down
 from workers.iri.images import from_png
 from workers.observers import load_observer
 from workers.observers.layers import LayerResponses
@@ -38,7 +39,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.torch]
 def nothing_left_over(transactional_db: None) -> Iterator[None]:
     observing._network.cache_clear()
     yield
-    tasks.shutting_down.clear()
+    shutting_down.clear()
     with redis.Redis.from_url(site_settings.CELERY_BROKER_URL) as client:
         client.flushdb()
 
@@ -218,7 +219,7 @@ def test_a_crash_is_tried_again_and_what_was_judged_stays(monkeypatch: pytest.Mo
 
 def test_a_worker_that_shuts_down_gives_the_observation_back() -> None:
     observation = ask(opened_study(), "pixel-l2")
-    tasks.shutting_down.set()
+    shutting_down.set()
     observe()
     observation.refresh_from_db()
     assert (observation.state, observation.attempts) == (ObservationState.WAITING, 0)
