@@ -84,6 +84,8 @@ class PostgresServer:
             "port": self.port,
             "unix_socket_directories": "",
             "password_encryption": "scram-sha-256",
+            # Each IRI worker holds up to three: for its work, its lease and its presence.
+            "max_connections": "300",
             "timezone": "UTC",
             "log_timezone": "UTC",
         }

@@ -51,7 +51,7 @@ class Outcome:
 class FaultySite(Lab):
     """A migrated site with a network and a ledger (scenes.prepare), its sweep, and a nursery of workers."""
 
-    def __init__(self, var_dir: Path, **settings: str) -> None:
+    def __init__(self, var_dir: Path, *, own_disk: bool = True, **settings: str) -> None:
         self.embedded = EmbeddedServers(var_dir)
         connection = self.embedded.start()
         self.faults = var_dir / "faults"
@@ -59,7 +59,7 @@ class FaultySite(Lab):
         self.media = var_dir / "media"
         self.media.mkdir()
         # A small disk of its own that can be filled, where mounting one is allowed.
-        self.has_own_disk = _succeeds(
+        self.has_own_disk = own_disk and _succeeds(
             "mount", "-t", "tmpfs", "-o", f"size={STORE_MEGABYTES}m", "none", self.media
         )
         servers = StackServers(
@@ -122,9 +122,7 @@ class FaultySite(Lab):
 
     def hire(self, number: int = 1, *, queues: str = "iri.cpu", **environment: str) -> list[str]:
         """So many more fake workers, ready when they have announced themselves."""
-        hired = [next(self.names) for _ in range(number)]
-        for name in hired:
-            self.workers[name] = self.ask(worker=name, queues=queues, environment=environment)["pid"]
+        hired = self.recruit(number, queues=queues, **environment)
         self.wait(
             lambda: set(hired) <= {name.split("@")[0] for name in self.announced()},
             PATIENCE,
@@ -132,6 +130,13 @@ class FaultySite(Lab):
             log=hired[-1],
         )
         return hired
+
+    def recruit(self, number: int, *, queues: str = "iri.cpu", **environment: str) -> list[str]:
+        """So many more fake workers, not waited for."""
+        names = [next(self.names) for _ in range(number)]
+        for name in names:
+            self.workers[name] = self.ask(worker=name, queues=queues, environment=environment)["pid"]
+        return names
 
     def announced(self) -> list[str]:
         return self.column("SELECT name FROM stimuli_worker")
