@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo up stop clean clean-data check test coverage browser refuse-while-running
+.PHONY: help install demo up stop clean clean-data check test faults coverage browser refuse-while-running
 
 # The interpreter that makes the virtual environment; PYTHON=... names another.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -43,6 +43,9 @@ check: $(DEV_PACKAGES) $(PAGE) ## lint, types, who imports whom, migrations, and
 
 test: install $(DEV_PACKAGES) browser check ## everything that `check` does, then all tests; E2E=no leaves the browser out
 	$(RUN) -m pytest $(if $(filter no,$(E2E)),-m "not e2e") $(PYTEST_ARGS)
+
+faults: install $(DEV_PACKAGES) ## kill workers, servers and disks, and show what was lost and doubled: docs/jobs.md (minutes)
+	FAULTS=all $(RUN) -m pytest tests/faults $(PYTEST_ARGS)
 
 coverage: install $(DEV_PACKAGES) ## how often the intervals cover the truth in simulated studies: docs/coverage.md (minutes)
 	$(RUN) -m tests.benchmarks.coverage --markdown docs/coverage.md

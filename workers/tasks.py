@@ -13,6 +13,7 @@ import os
 import re
 import socket
 import time
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from statistics import median
@@ -30,7 +31,7 @@ from survey_site.stimuli.models import IRI, IRIStatus, Network, StoredImage, Wor
 from workers.attempts import Attempt, MemoryShort, attempt_chunk, shutting_down
 from workers.batches import Batch, batch_of
 from workers.iri.images import fit, from_png, sha256, to_png
-from workers.iri.inversion import Found, InversionStopped, Progress, invert_each
+from workers.iri.inversion import Found, InversionStopped, Progress, StateRefused, invert_each
 from workers.iri.networks import (
     SOURCES,
     BuiltNetwork,
@@ -189,13 +190,22 @@ def make_chunk(attempt: Attempt) -> None:
     if batch.n_missing == 0:
         return
     try:
-        _search(attempt, batch)
+        _search_on(attempt, batch)
     except InversionStopped as stopped:
         raise Interrupted(attempt.stop_reason or str(stopped)) from stopped
     except RuntimeError as error:  # torch.OutOfMemoryError is one
         if is_out_of_memory(error) and batch.size > 1:
             raise MemoryShort(str(error), batch.size // 2) from error
         raise
+
+
+def _search_on(attempt: Attempt, batch: Batch) -> None:
+    """From the checkpoint if it can be gone on from, else anew."""
+    try:
+        _search(attempt, batch)
+    except StateRefused as refusal:
+        logger.warning("%s begins anew: %s", attempt.lease.chunk, refusal)
+        _search(attempt, replace(batch, state=None))
 
 
 def _search(attempt: Attempt, batch: Batch) -> None:

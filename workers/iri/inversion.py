@@ -15,7 +15,7 @@ from workers.iri.lane import Found
 from workers.iri.memory import give_back_freed_memory
 from workers.iri.networks import BuiltNetwork
 from workers.iri.recipe import Recipe
-from workers.iri.search import Search, Work
+from workers.iri.search import Search, SearchError, Work
 from workers.iri.start_images import Pool
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "InversionError",
     "InversionStopped",
     "Progress",
+    "StateRefused",
     "invert",
     "invert_each",
 ]
@@ -35,6 +36,10 @@ BATCH_SIZE = 8
 
 class InversionError(ValueError):
     """Targets or seeds that can't be used; the message names the value given and what is allowed."""
+
+
+class StateRefused(InversionError):
+    """A state of another network, layer or version of this library; the search can begin anew."""
 
 
 class InversionStopped(Exception):
@@ -186,6 +191,8 @@ def invert_each(
     all that was found before it was handed to `on_result`, and once more when told to stop. `resume_from`:
     such a state, from which the same works go on to the same images, bit for bit on the CPU.
 
+    Raises as `invert` does, and StateRefused for a state that can't be gone on from.
+
     >>> works = (Work(from_png(path.read_bytes()), seed, recipe) for seed, path in enumerate(paths))
     >>> invert_each(network, "layer2", works, on_result=store, batch_size=8)
     """
@@ -199,7 +206,7 @@ def invert_each(
         precision=precision,
     )
     if resume_from is not None:
-        search.load_state_dict(resume_from)
+        _resume(search, resume_from)
     reporter = _Reporter(search, count, batch_size, on_progress)
     saved = time.monotonic()
     try:
@@ -223,6 +230,13 @@ def invert_each(
 
 def _batch_size(network: BuiltNetwork, layer: str, recipes: Sequence[Recipe], device: torch.device) -> int:
     return default_batch_size(network, layer, recipes[0].image_size, device, len(recipes))
+
+
+def _resume(search: Search, state: dict[str, Any]) -> None:
+    try:
+        search.load_state_dict(state)
+    except (SearchError, LookupError, TypeError, RuntimeError) as error:
+        raise StateRefused(f"this search can't go on from that state: {error}") from error
 
 
 def _check(targets: Tensor, recipes: Sequence[Recipe], seeds: Sequence[int]) -> None:
