@@ -39,7 +39,7 @@ def real_worker(site: FaultySite, name: str) -> subprocess.Popen[bytes]:
 
 def queue(site: FaultySite) -> int:
     """Four photographs at one layer, one chunk; images leave the batch at different steps."""
-    recipe = site.call("store_recipe", steps=1500, finish_below=0.12, image_size=64)
+    recipe = site.call("store_recipe", steps=2500, finish_below=0.01, image_size=64)
     said = site.succeed("queue_pairs", *PAIR, "--recipe", recipe, **SETTINGS)
     return int(said.split(":")[0].removeprefix("job "))
 
