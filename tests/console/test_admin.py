@@ -14,12 +14,23 @@ from django.urls import reverse
 from survey_site.access.models import AuditEvent, Membership
 from survey_site.analysis.exclusion_services import exclude_session
 from survey_site.stimuli import services
-from survey_site.stimuli.models import IRI, ImageSet, IRIChunk, IRIJob, IRIStatus, Layer, Network, Recipe
+from survey_site.stimuli.models import (
+    IRI,
+    ImageSet,
+    IRIChunk,
+    IRIJob,
+    IRIStatus,
+    Layer,
+    Network,
+    Recipe,
+    Worker,
+)
 from survey_site.studies.models import Study, StudyStatus
 from tests.builders import (
     claim,
     draft_study,
     finish,
+    finished_job,
     image_set,
     logged_in,
     network,
@@ -266,6 +277,58 @@ def test_jobs_are_paused_resumed_cancelled_and_queued_again(client: Client) -> N
     assert set(job.iris.values_list("status", flat=True)) == {IRIStatus.CANCELLED}
     assert act("requeue") == "1 jobs queued again for what is missing."
     assert IRIChunk.objects.claimable().count() == 1
+
+
+def test_a_priority_is_set_beside_the_action(client: Client) -> None:
+    job = queued_job(1)
+    given = {"action": "set_priority", "_selected_action": [job.pk]}
+    for odd in ("", "5000", "high"):
+        refused = client.post(url(IRIJob, "changelist"), {**given, "priority": odd})
+        assert said(refused)[-1] == "Type a priority from -1000 to 1000 beside the action."
+    answer = client.post(url(IRIJob, "changelist"), {**given, "priority": "7"})
+    assert said(answer)[-1] == "1 jobs have priority 7 now."
+    assert IRIJob.objects.get().priority == 7
+
+
+def test_a_jobs_page_shows_errors_in_full_open_chunks_and_the_history(client: Client, settings: Any) -> None:
+    settings.IRI_CHUNK_SIZE = 1
+    job = queued_job(3)
+    services.fail_chunk(lease=claim(), reason="Traceback: <odd> " + "long " * 40, can_pass=False)
+    services.heartbeat(
+        lease=claim(), progress={"step": 3, "steps": 9, "relative_error": 1, "seconds_left": 2}
+    )
+    page = client.get(url(IRIJob, "change", job.pk)).content.decode()
+    assert "Traceback: &lt;odd&gt; " + "long " * 39 in page
+    assert "2 wait or run" in page
+    assert "3 of 9" in page
+    assert "4 changes" in page
+    assert "attempt 1" in page
+
+
+def test_a_job_that_cannot_be_queued_again_says_why(client: Client) -> None:
+    job = queued_job(1)
+    services.cancel_job(job=job)
+    facts = {"resnet34": {"input_size": 224, "mean": [], "std": [], "pretrained": False}}
+    services.announce_worker(name="w", host="", device="cpu", queues=[], architectures={"torchvision": facts})
+    answer = client.post(url(IRIJob, "changelist"), {"action": "requeue", "_selected_action": [job.pk]})
+    assert "no worker can build 'resnet18' of torchvision; nearest: resnet34" in said(answer)[-1]
+
+
+def test_the_workers_page_says_what_each_does(client: Client) -> None:
+    finished_job(5)
+    queued_job(1, slug="other")
+    lease = claim()
+    services.heartbeat(lease=lease, progress={"step": 3, "steps": 9})
+    services.announce_worker(
+        name="iri@gpu", host="g", device="cuda:0", memory_bytes=80 * 2**30, queues=["iri.gpu", "iri.gpu.8g"]
+    )
+    page = client.get(url(Worker, "changelist")).content.decode()
+    for words in ("Other · pool", "step 3 of 9", ">0.5<", "80 GiB", "works", "waits", " s ago"):
+        assert words in page, words
+    services.note_trouble(worker=Worker.objects.get(name="iri@gpu"), trouble="the image store: full")
+    page = client.get(url(Worker, "changelist")).content.decode()
+    assert "in trouble" in page
+    assert "the image store: full" in page
 
 
 # Networks and image sets ---------------------------------------------------------------------------------

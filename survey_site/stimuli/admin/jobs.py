@@ -15,42 +15,33 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.forms import ActionForm
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from survey_site.stimuli import services
 from survey_site.stimuli.admin.base import ReadOnlyModelAdmin
-from survey_site.stimuli.models import ChunkStatus, IRIJob, JobStatus, Queue, Recipe
+from survey_site.stimuli.models import ChunkStatus, IRIJob, Queue, Recipe
 from survey_site.stimuli.progress import job_progress
 from survey_site.stimuli.recipe_form import RecipeForm, initial_of
 from workers.iri.recipe import PRESETS, preset
 
-STATUS_COLOURS = {
-    JobStatus.QUEUED: "info",
-    JobStatus.RUNNING: "warning",
-    JobStatus.FINISHED: "success",
-    JobStatus.PARTLY_FINISHED: "danger",
-    JobStatus.FAILED: "danger",
-    JobStatus.CANCELLED: "danger",
-}
 LATEST_CHANGES = 200
+PRIORITY = forms.IntegerField(min_value=-1000, max_value=1000)
 
 
 class SteerForm(ActionForm):
-    """Beside the choice of action: the priority that "Set priority" gives."""
+    """Beside the choice of action: the priority that "Set priority" gives. What is wrong with it that action
+    says, since Django would only say that no action was selected.
+    """
 
-    priority = forms.IntegerField(
+    priority = forms.CharField(
         required=False,
-        min_value=-1000,
-        max_value=1000,
-        widget=UnfoldAdminIntegerFieldWidget(attrs={"placeholder": "priority", "aria-label": "Priority"}),
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "priority", "aria-label": "Priority"}),
     )
 
 
 @admin.register(IRIJob)
 class IRIJobAdmin(ReadOnlyModelAdmin):
-    list_display = [
-        "pair", "recipe", "image_set", "status_label", "progress_bar", "priority", "queue_name", "created_at",
-    ]  # fmt: skip
+    list_display = ["pair", "recipe", "image_set", "progress_bar", "priority", "queue_name", "created_at"]
     list_filter = ["status", "layer__network", "recipe", "image_set", "paused", "queue"]
     search_fields = ["layer__name", "layer__network__name"]
     list_select_related = ["layer__network", "recipe", "image_set"]
@@ -77,10 +68,6 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
     @display(description="Network · layer", ordering="layer__network__name")
     def pair(self, job: IRIJob) -> str:
         return str(job.layer)
-
-    @display(description="State", label=STATUS_COLOURS, ordering="status")
-    def status_label(self, job: IRIJob) -> tuple[str, str]:
-        return job.status, JobStatus(job.status).label
 
     @display(description="Workers", ordering="queue")
     def queue_name(self, job: IRIJob) -> str:
@@ -143,12 +130,11 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
 
     @admin.action(description="Set priority (higher goes first)", permissions=["steer"])
     def set_priority(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
-        form = SteerForm(request.POST)
-        form.fields["action"].choices = self.get_action_choices(request)
-        if not form.is_valid() or form.cleaned_data["priority"] is None:
+        try:
+            priority = PRIORITY.clean(request.POST.get("priority"))
+        except forms.ValidationError:
             messages.error(request, "Type a priority from -1000 to 1000 beside the action.")
             return
-        priority = form.cleaned_data["priority"]
         n = sum(services.prioritise_job(job=job, priority=priority, by=str(request.user)) for job in jobs)
         messages.success(request, f"{n} jobs have priority {priority} now.")
 

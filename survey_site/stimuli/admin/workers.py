@@ -9,13 +9,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from unfold.decorators import display
 
 from survey_site.stimuli.admin.base import ReadOnlyModelAdmin
-from survey_site.stimuli.models import GIB, RATE_MINUTES, Worker
+from survey_site.stimuli.models import GIB, RATE_MINUTES, Worker, device_queue
 from survey_site.stimuli.worker_view import current_chunk, images_per_minute
 
 STATE_COLOURS = {"works": "warning", "waits": "success", "in trouble": "danger", "silent": "danger"}
@@ -83,7 +84,7 @@ class WorkerAdmin(ReadOnlyModelAdmin):
 
     @display(description="Queues")
     def queue_names(self, worker: Worker) -> str:
-        return ", ".join(worker.queues)
+        return ", ".join(dict.fromkeys(map(device_queue, worker.queues)))
 
     @display(description="Networks it can build")
     def networks(self, worker: Worker) -> str:
@@ -96,4 +97,5 @@ class WorkerAdmin(ReadOnlyModelAdmin):
 
     @display(description="Last heard", ordering="last_heartbeat")
     def heard(self, worker: Worker) -> str:
-        return f"{timesince(worker.last_heartbeat)} ago"
+        seconds = (timezone.now() - worker.last_heartbeat).total_seconds()
+        return f"{max(seconds, 0):.0f} s ago" if seconds < 120 else f"{timesince(worker.last_heartbeat)} ago"
