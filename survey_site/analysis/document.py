@@ -23,7 +23,7 @@ INTERVALS = {
     "wilson": "Wilson",
     "clopper_pearson": "Clopper-Pearson",
 }
-MOST_COMPARISONS = 60
+MOST_COMPARISONS = 30
 
 ImageSource = Callable[[StoredImage], str]
 
