@@ -41,6 +41,7 @@ from workers.iri.networks import (
     list_layers,
 )
 from workers.iri.perceptual import shared_perceptual
+from workers.iri.precision import PrecisionError, check_precision
 from workers.iri.provenance import provenance
 from workers.iri.quality import measure
 from workers.iri.recipe import Passing, Recipe
@@ -60,14 +61,23 @@ def device() -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
 
 
+def precision() -> str:
+    """IRI_PRECISION: how precisely descents compute."""
+    return os.environ.get("IRI_PRECISION", "float32") or "float32"
+
+
 @signals.worker_init.connect
 def check_device(**_: Any) -> None:
-    """A device that cannot be stops the worker at its start, by name, and no chunk is claimed for it."""
+    """A device or precision that can't be stops the worker at its start, by name; no chunk is claimed for it."""
     wanted = os.environ.get("IRI_DEVICE", "auto") or "auto"
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", wanted):
         raise SystemExit(f"IRI_DEVICE is {wanted!r}; allowed: auto, cpu, cuda, cuda:0, cuda:1, ...")
     if wanted.startswith("cuda") and not torch.cuda.is_available():
         raise SystemExit(f"IRI_DEVICE is {wanted!r}, but torch finds no CUDA device here")
+    try:
+        check_precision(precision(), torch.device(device()))
+    except PrecisionError as error:
+        raise SystemExit(f"IRI_PRECISION: {error}") from error
 
 
 @signals.celeryd_after_setup.connect
@@ -228,6 +238,7 @@ def _search(attempt: Attempt, batch: Batch) -> None:
         should_stop=attempt.should_stop,
         pool=pool_of(job, recipe),
         device=device(),
+        precision=precision(),
     )
 
 
@@ -313,6 +324,7 @@ class _Recorder:
             loss_trace=trace,
             provenance={
                 **provenance(device()),
+                "precision": precision(),
                 "network": self._network.provenance,
                 "recipe": self._lease.chunk.job.recipe.sha256,
                 "rng_seed": iri.rng_seed,

@@ -365,6 +365,32 @@ def test_a_device_that_cannot_be_is_named_with_those_allowed(
         tasks.check_device()
 
 
+def test_a_precision_that_the_device_does_not_have_stops_the_worker_at_its_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("IRI_DEVICE", "cpu")
+    monkeypatch.setenv("IRI_PRECISION", "tf32")
+    with pytest.raises(
+        SystemExit, match="IRI_PRECISION: precision is 'tf32' on cpu; allowed there: float32, bf16"
+    ):
+        tasks.check_device()
+
+
+def test_iris_are_searched_for_in_the_precision_asked_for_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRI_PRECISION", "bf16")
+    asked: list[str] = []
+
+    def noting(*given: Any, precision: str, **named: Any) -> None:
+        asked.append(precision)
+        inversion.invert_each(*given, precision=precision, **named)
+
+    monkeypatch.setattr(tasks, "invert_each", noting)
+    real_job(1)
+    make_iris()
+    assert asked == ["bf16"]
+    assert IRI.objects.get().provenance["precision"] == "bf16"
+
+
 def test_the_device_is_the_cpu_where_nothing_else_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IRI_DEVICE", "cpu")
     tasks.check_device()
