@@ -68,7 +68,7 @@ def precision() -> str:
 
 @signals.worker_init.connect
 def check_device(**_: Any) -> None:
-    """A device or precision that can't be stops the worker at its start, by name; no chunk is claimed for it."""
+    """A device or precision that cannot be stops the worker at its start, before it claims a chunk."""
     wanted = os.environ.get("IRI_DEVICE", "auto") or "auto"
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", wanted):
         raise SystemExit(f"IRI_DEVICE is {wanted!r}; allowed: auto, cpu, cuda, cuda:0, cuda:1, ...")

@@ -1,7 +1,7 @@
 """Freed memory stays with the process while a search runs, so that no step asks the system for it again.
 
 The GNU C library maps every large tensor anew and gives it back when it is freed, and the kernel zeroes each
-page at its first use: more than half of a step's time over 32 images of 224 px (docs/performance.md).
+page at its first use: up to two thirds of a pass over 32 images of 224 px (docs/performance.md).
 Where the C library is another (macOS, Alpine), nothing is changed.
 """
 
