@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from survey_site.participation import services
 from survey_site.participation.errors import Forbidden
 from survey_site.participation.manifest import session_manifest
-from survey_site.participation.models import LogKind, SessionState, StudySession
+from survey_site.participation.models import LogKind, Mode, SessionState, StudySession
 from survey_site.participation.payloads import unstorable
 from survey_site.studies.models import Study, StudyStatus
 
@@ -147,6 +147,7 @@ class StudyInfo(APIView):
                 "title": texts["title"],
                 "status": StudyStatus(study.status),
                 "accepting": study.is_accepting,
+                "full": services.is_full(study.pk, Mode.REAL, version.settings["quota"]),
                 "languages": sorted(version.texts),
                 "language": language,
                 "minutes": version.settings["minutes"],
@@ -193,6 +194,8 @@ def session_of(request: Request) -> StudySession:
 class MySession(APIView):
     def get(self, request: Request) -> Response:
         session = session_of(request)
+        services.drop_stale(session.study_id, session.mode)
+        session.refresh_from_db(fields=["state"])
         return Response(
             {
                 "session_id": str(session.pk),
@@ -228,6 +231,8 @@ class Manifest(APIView):
         session = session_of(request)
         if session.slot is None:
             raise Forbidden("not_consented", f"this session is {session.state}; consent comes first")
+        if session.state == SessionState.DROPPED:
+            raise Forbidden("session_expired", "this session was left for too long; it cannot go on")
         return Response(session_manifest(session))
 
 
@@ -250,7 +255,12 @@ class Finish(APIView):
         done = services.finish_session(session=session_of(request), **checked(FinishInput, request))
         if not done.complete:
             return Response(
-                {"complete": False, "missing_seqs": done.missing_seqs, "unanswered": done.unanswered}
+                {
+                    "complete": False,
+                    "missing_seqs": done.missing_seqs,
+                    "unanswered": done.unanswered,
+                    "questionnaire_open": done.questionnaire_open,
+                }
             )
         return Response(
             {

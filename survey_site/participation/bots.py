@@ -40,6 +40,10 @@ class Bot:
         self._call("POST", "/api/sessions/me/consent/", consent)
         manifest = self._call("GET", "/api/sessions/me/manifest/")
         entries = self._entries(_asked(manifest["presentations"]), manifest["settings"]["confidence_levels"])
+        n_trials = len(entries)
+        if manifest["questions"]:
+            payload = {"answers": self._questionnaire(manifest["questions"])}
+            entries.append({"seq": n_trials + 1, "kind": "questionnaire", "payload": payload})
         for first in range(0, len(entries), ENTRIES_PER_CALL):
             self._call(
                 "POST", "/api/sessions/me/log/", {"entries": entries[first : first + ENTRIES_PER_CALL]}
@@ -47,7 +51,7 @@ class Bot:
         done = self._call("POST", "/api/sessions/me/finish/", {"last_seq": len(entries)})
         if not done["complete"]:
             raise BotError(f"the server misses {done['missing_seqs']} and {done['unanswered']}")
-        return len(entries)
+        return n_trials
 
     def _entries(
         self, presentations: list[dict[str, Any]], confidence_levels: int | None
@@ -72,6 +76,10 @@ class Bot:
             }
             entries.append({"seq": seq, "kind": "response", "payload": payload})
         return entries
+
+    def _questionnaire(self, questions: list[dict[str, Any]]) -> dict[str, Any]:
+        rng = random.Random(f"{self.rng_seed}:questionnaire")  # noqa: S311 - simulated, not secret
+        return {question["name"]: _some_answer(rng, question) for question in questions}
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"Authorization": f"Session {self.token}"} if self.token else {}
@@ -100,6 +108,17 @@ def _answers(
         {"reference": index, "option": (position + moved) % n_options}
         for index, position in sorted(answers.items())
     ]
+
+
+def _some_answer(rng: random.Random, question: dict[str, Any]) -> Any:
+    """Any answer that the question takes."""
+    if question["choices"]:
+        value = rng.choice(question["choices"])[0]
+        return [value] if question["kind"] == "choices" else value
+    if question["kind"] in ("number", "scale"):
+        low = 0 if question["minimum"] is None else question["minimum"]
+        return rng.randint(low, low + 10 if question["maximum"] is None else question["maximum"])
+    return "answered by a bot"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from django.urls import reverse
 from survey_site.participation.models import Presentation, StudySession
 from survey_site.participation.services.logging import next_seq
 from survey_site.participation.services.practice import verdicts
+from survey_site.participation.services.questionnaire import is_questionnaire_open
 from survey_site.participation.tokens import image_mac
 from survey_site.studies.models import TrialKind
 
@@ -35,6 +36,8 @@ def session_manifest(session: StudySession) -> dict[str, Any]:
         "study_version": session.version.number,
         "next_seq": next_seq(session),
         "image_px": settings["image_px"],
+        "questions": session.version.texts[session.language]["questions"],
+        "questionnaire_open": is_questionnaire_open(session),
         "settings": {**{name: settings[name] for name in TOLD}, "pass_mark": settings["practice_pass"]},
         "presentations": [
             {**_presentation(shown, before), "correct": judged.get(str(shown.pk), (0, None))[1]}

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, Value, When
+from django.db.models import (
+    Case,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    Value,
+    When,
+)
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce, Now
 
 from survey_site.studies.models import Study, StudyVersion, Trial, TrialKind, TrialOption, TrialReference
 
@@ -63,6 +77,18 @@ class StudySessionQuerySet(models.QuerySet["StudySession"]):
 
     def finished(self) -> Self:
         return self.filter(state=SessionState.FINISHED)
+
+    def stale(self) -> Self:
+        """Under way, but away for longer than the study waits."""
+        seen = Coalesce("last_seen_at", "consented_at")
+        minutes = Cast(KeyTextTransform("resume_minutes", "version__settings"), IntegerField())
+        return (
+            self.filter(state__in=[SessionState.CONSENTED, SessionState.RUNNING])
+            .annotate(
+                away_since=seen, patience=ExpressionWrapper(minutes * timedelta(minutes=1), DurationField())
+            )
+            .filter(away_since__lt=Now() - F("patience"))
+        )
 
     def of_mode(self, mode: str) -> Self:
         return self.filter(mode=mode)
@@ -149,6 +175,7 @@ class LogKind(models.TextChoices):
     EVENT = "event", "Event"
     PAGE = "page", "Page"
     DEVICE = "device", "Device"
+    QUESTIONNAIRE = "questionnaire", "Questionnaire"
 
 
 class LogEntry(models.Model):
@@ -156,7 +183,7 @@ class LogEntry(models.Model):
 
     session = models.ForeignKey(StudySession, on_delete=models.CASCADE, related_name="log")
     seq = models.PositiveIntegerField()
-    kind = models.CharField(max_length=10, choices=LogKind)
+    kind = models.CharField(max_length=13, choices=LogKind)
     payload = models.JSONField()
     received_at = models.DateTimeField(auto_now_add=True)
 
@@ -226,3 +253,19 @@ class Response(models.Model):
 
     def __str__(self) -> str:
         return f"response to {self.presentation}"
+
+
+class QuestionnaireAnswer(models.Model):
+    """One answer of the questionnaire; several choices, and whatever else is not text, as JSON."""
+
+    session = models.ForeignKey(StudySession, on_delete=models.CASCADE, related_name="questionnaire")
+    entry = models.ForeignKey(LogEntry, on_delete=models.CASCADE, related_name="questionnaire")
+    name = models.CharField(max_length=40)
+    value = models.JSONField()
+
+    class Meta:
+        ordering = ["session", "pk"]
+        constraints = [models.UniqueConstraint(fields=["session", "name"], name="one_answer_per_question")]
+
+    def __str__(self) -> str:
+        return f"{self.session} {self.name}"

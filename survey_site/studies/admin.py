@@ -24,7 +24,7 @@ from survey_site.stimuli.models import IRIStatus
 from survey_site.stimuli.services import ImageRefused
 from survey_site.studies import services
 from survey_site.studies.exclusion_form import ExclusionForm, exclusion_rows
-from survey_site.studies.models import Condition, LabelIcon, Study, StudyStatus, StudyText
+from survey_site.studies.models import Condition, LabelIcon, Question, Study, StudyStatus, StudyText
 from survey_site.studies.quality import iri_quality
 from survey_site.studies.texts import DEFAULT_TEXTS
 
@@ -85,6 +85,21 @@ class IconInline(StackedInline):
     tab = True
 
 
+class QuestionInline(StackedInline):
+    """The questionnaire after the trials."""
+
+    model = Question
+    fields = [
+        ("name", "language", "position"),
+        ("kind", "is_required"),
+        "label",
+        "choices",
+        ("minimum", "maximum"),
+    ]
+    extra = 0
+    tab = True
+
+
 class TextInline(StackedInline):
     model = StudyText
     extra = 0
@@ -103,7 +118,7 @@ class StudyAdmin(ModelAdmin):
     list_filter = ["status"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
-    inlines = [ConditionInline, TextInline, IconInline]
+    inlines = [ConditionInline, TextInline, QuestionInline, IconInline]
     actions_submit_line = ["open_now", "pause_now", "close_now"]
     form = ExclusionForm
     readonly_fields = ["status_text", "links", "trial_counts", "missing", "iris_shown"]
@@ -127,6 +142,7 @@ class StudyAdmin(ModelAdmin):
                     ("n_practice", "practice_pass", "practice_rounds"),
                     ("n_repeats", "repeat_distance"),
                     ("break_every", "rng_seed"),
+                    ("quota", "resume_minutes"),
                 ]
             },
         ),

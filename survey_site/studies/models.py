@@ -14,6 +14,7 @@ from django.db.models import Q
 from survey_site.access.models import SharedQuerySet
 from survey_site.stimuli.models import IRI, ImageSet, IRIQuerySet, IRIStatus, Layer, Recipe, StoredImage
 from survey_site.studies.exclusion_rules import RULES, ExclusionError, Rule, rule_from_dict
+from survey_site.studies.questionnaire import Field, fault_of, parse_choices
 
 
 class StudyStatus(models.TextChoices):
@@ -102,6 +103,14 @@ class Study(models.Model):
         "confidence", choices=ConfidenceLevels, null=True, blank=True, help_text="Asked after every choice."
     )
     rng_seed = models.BigIntegerField(default=0, help_text="Order and sides follow from it.")
+    quota = models.PositiveIntegerField(
+        null=True, blank=True, help_text="So many participants, then nobody more is taken; empty: no limit."
+    )
+    resume_minutes = models.PositiveIntegerField(
+        default=120,
+        validators=[MinValueValidator(1)],
+        help_text="Whoever is away for longer cannot go on, and the place in the design is given to another.",
+    )
     # The page
     mobile_policy = models.CharField(max_length=10, choices=MobilePolicy, default=MobilePolicy.ALLOW)
     keyboard_shortcuts = models.BooleanField(default=True)
@@ -157,6 +166,58 @@ class StudyText(models.Model):
 
     def __str__(self) -> str:
         return f"{self.study} ({self.language})"
+
+
+class QuestionKind(models.TextChoices):
+    TEXT = "text", "A line of text"
+    LONG_TEXT = "long_text", "Text"
+    NUMBER = "number", "A number"
+    SCALE = "scale", "A scale from the smallest to the largest number"
+    CHOICE = "choice", "One of the choices"
+    CHOICES = "choices", "Any of the choices"
+
+
+class Question(models.Model):
+    """One field of the questionnaire after the trials, in one language."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="questions")
+    language = models.CharField(max_length=10, default="en")
+    position = models.PositiveIntegerField(default=1)
+    name = models.SlugField("short name", max_length=40, help_text="Its column in the export, the same in all languages.")
+    kind = models.CharField(max_length=12, choices=QuestionKind, default=QuestionKind.TEXT)
+    label = models.CharField(max_length=300)
+    choices = models.TextField(
+        blank=True, help_text="One a line, as “value = label”, or a label alone, which then is the value."
+    )
+    minimum = models.IntegerField(null=True, blank=True)
+    maximum = models.IntegerField(null=True, blank=True)
+    is_required = models.BooleanField("required", default=False)
+
+    class Meta:
+        ordering = ["language", "position", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["study", "language", "name"], name="one_question_per_name_and_language"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.language})"
+
+    def clean(self) -> None:
+        if fault := fault_of(self.as_field()):
+            raise ValidationError(fault)
+
+    def as_field(self) -> Field:
+        return Field(
+            name=self.name,
+            kind=self.kind,
+            label=self.label,
+            choices=parse_choices(self.choices),
+            minimum=self.minimum,
+            maximum=self.maximum,
+            is_required=self.is_required,
+        )
 
 
 class LabelIcon(models.Model):

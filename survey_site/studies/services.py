@@ -7,7 +7,7 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from django.db import transaction
@@ -31,6 +31,7 @@ from survey_site.studies.models import (
     TrialReference,
 )
 from survey_site.studies.planned import ConditionPlan, DesignError, Item, PlannedTrial
+from survey_site.studies.questionnaire import fault_of
 from survey_site.studies.texts import DEFAULT_TEXTS, FIELDS, consent_version, render
 
 ICON_PX = 128
@@ -111,7 +112,7 @@ def missing_for_opening(study: Study) -> list[str]:
 
 def _missing_in_plan(study: Study) -> list[str]:
     """What the conditions, each of which is whole, do not allow together."""
-    missing = []
+    missing = _missing_in_questions(study)
     if study.practice_pass > study.n_practice:
         missing.append(
             f"{study.practice_pass} right answers are needed of {study.n_practice} practice trials"
@@ -121,6 +122,25 @@ def _missing_in_plan(study: Study) -> list[str]:
     except DesignError as error:
         missing.append(str(error))
     return missing
+
+
+def _missing_in_questions(study: Study) -> list[str]:
+    """Every language asks the same, and every question can be asked."""
+    questions = list(study.questions.all())
+    faults = [
+        f"question {question}: {fault}" for question in questions if (fault := fault_of(question.as_field()))
+    ]
+    asked = {
+        language: {(one.name, one.kind) for one in questions if one.language == language}
+        for language in study.texts.values_list("language", flat=True)
+    }
+    everything = {(one.name, one.kind) for one in questions}
+    lacking = [
+        f"the questionnaire in {language} lacks {', '.join(sorted(name for name, _ in everything - own))}"
+        for language, own in sorted(asked.items())
+        if everything - own
+    ]
+    return faults + lacking
 
 
 def session_plan(settings: Study | Mapping[str, Any]) -> design.SessionPlan:
@@ -281,7 +301,8 @@ def frozen_settings(study: Study, trials: Iterable[PlannedTrial]) -> dict[str, A
     width = StoredImage.objects.values_list("width", flat=True).get(sha256=sha)
     names = [
         "slug", "minutes", "contact", "trials_per_participant", "n_catch", "n_practice", "practice_pass",
-        "practice_rounds", "n_repeats", "repeat_distance", "break_every", "time_limit_ms", "fixation_ms",
+        "practice_rounds", "n_repeats", "repeat_distance", "break_every", "quota", "resume_minutes",
+        "time_limit_ms", "fixation_ms",
         "image_frames", "reference_ms", "mask_ms", "confidence_levels", "rng_seed", "mobile_policy",
         "keyboard_shortcuts", "image_scaling", "completion_code", "refusal_code", "screened_out_code",
         "completion_url",
@@ -319,11 +340,15 @@ def _frozen_condition(condition: Condition) -> dict[str, Any]:
 
 
 def frozen_texts(study: Study) -> dict[str, Any]:
+    questions = list(study.questions.all())
     return {
         text.language: {
             "title": text.title,
             **{name: render(getattr(text, name)) for name in FIELDS},
             "consent_version": consent_version(text.consent),
+            "questions": [
+                asdict(question.as_field()) for question in questions if question.language == text.language
+            ],
         }
         for text in study.texts.order_by("language")
     }

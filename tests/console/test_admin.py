@@ -482,7 +482,7 @@ def test_a_new_study_has_texts_and_belongs_to_whoever_made_it(client: Client, ad
         for bound in page.context["adminform"].form
         if bound.value() is not None and bound.value() is not False
     }
-    for prefix in ("conditions", "texts", "icons"):
+    for prefix in ("conditions", "texts", "questions", "icons"):
         given |= {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"}
     answer = client.post(url(Study, "add"), {**given, "name": "New", "slug": "new"})
     assert answer.status_code == 302, answer.context["errors"]

@@ -31,6 +31,8 @@ def study_of(format: str, n_options: int, **settings: Any) -> Study:
     if format == "classification":
         for label in ("cat", "dog"):
             study.icons.create(label=label, image=icon_image_of(label))
+    study.questions.create(name="age", kind="number", label="Age", minimum=18, maximum=99, is_required=True)
+    study.questions.create(name="pet", kind="choice", label="Pet", choices="Dog\nCat", is_required=True)
     open_study(study=study)
     return study
 

@@ -232,12 +232,14 @@ def test_finish_says_what_is_missing_and_then_gives_the_code(study: Study) -> No
         "complete": False,
         "missing_seqs": [],
         "unanswered": [one["id"] for one in shown],
+        "questionnaire_open": False,
     }
     visitor.log(*[response(seq, one) for seq, one in enumerate(shown, 1) if seq != 3])
     assert visitor.finish(7).json() == {
         "complete": False,
         "missing_seqs": [3, 6, 7],
         "unanswered": [shown[2]["id"]],
+        "questionnaire_open": False,
     }
     assert visitor.me().json()["completion_code"] is None
     assert visitor.log(event(7), response(3, shown[2]), event(6)).json()["next_seq"] == 8

@@ -2,14 +2,22 @@
 
 from survey_site.participation.services.finishing import Completion, finish_session
 from survey_site.participation.services.logging import Acknowledgement, record_log
-from survey_site.participation.services.sessions import StartedSession, give_consent, start_session
+from survey_site.participation.services.sessions import (
+    StartedSession,
+    drop_stale,
+    give_consent,
+    is_full,
+    start_session,
+)
 
 __all__ = [
     "Acknowledgement",
     "Completion",
     "StartedSession",
+    "drop_stale",
     "finish_session",
     "give_consent",
+    "is_full",
     "record_log",
     "start_session",
 ]

@@ -12,6 +12,7 @@ from survey_site.participation.errors import Forbidden
 from survey_site.participation.models import LogEntry, Presentation, SessionState, StudySession
 from survey_site.participation.services.logging import TAKES_LOG
 from survey_site.participation.services.practice import Practice, practice_of
+from survey_site.participation.services.questionnaire import is_questionnaire_open
 from survey_site.studies.models import TrialKind
 
 MOST_MISSING = 1000  # named in one answer; the page sends them and asks again
@@ -26,11 +27,12 @@ class Completion:
     redirect_url: str = ""
     missing_seqs: list[int] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
+    questionnaire_open: bool = False
 
 
 @transaction.atomic
 def finish_session(*, session: StudySession, last_seq: int) -> Completion:
-    """Finish if entries 1 to `last_seq` are stored and all presentations answered; else say what is not."""
+    """Finish if entries 1 to `last_seq` are stored and everything asked is answered; else say what is not."""
     session = (
         StudySession.objects.select_for_update(of=("self",)).select_related("version").get(pk=session.pk)
     )
@@ -42,8 +44,14 @@ def finish_session(*, session: StudySession, last_seq: int) -> Completion:
     if practice_of(session) == Practice.PASSED:  # the rounds after that are not needed
         open_ones = open_ones.exclude(trial__kind=TrialKind.PRACTICE)
     unanswered = [str(pk) for pk in open_ones.values_list("pk", flat=True)]
-    if missing or unanswered:
-        return Completion(complete=False, missing_seqs=missing, unanswered=unanswered)
+    questionnaire_open = is_questionnaire_open(session)
+    if missing or unanswered or questionnaire_open:
+        return Completion(
+            complete=False,
+            missing_seqs=missing,
+            unanswered=unanswered,
+            questionnaire_open=questionnaire_open,
+        )
     if session.state != SessionState.FINISHED:
         StudySession.objects.filter(pk=session.pk).update(state=SessionState.FINISHED, finished_at=Now())
     return Completion(

@@ -21,10 +21,12 @@ from survey_site.participation.models import (
 )
 from survey_site.participation.payloads import same_json
 from survey_site.participation.services.practice import Practice, practice_of, verdicts
+from survey_site.participation.services.questionnaire import record_questionnaire
 from survey_site.studies.models import TrialFormat, TrialOption, TrialReference
 
 TAKES_LOG = [
     SessionState.CONSENTED, SessionState.RUNNING, SessionState.FINISHED, SessionState.SCREENED_OUT,
+    SessionState.DROPPED,
 ]  # fmt: skip
 
 
@@ -66,6 +68,8 @@ def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> A
         stored[row.seq] = (row.kind, row.payload)
         if row.kind == LogKind.RESPONSE:
             _record_response(session, row, entry["response"])
+        elif row.kind == LogKind.QUESTIONNAIRE:
+            record_questionnaire(session, row)
     feedback = _feedback(session, entries)
     _note_activity(session, has_practised=bool(feedback))
     acknowledged = sorted({entry["seq"] for entry in entries})

@@ -62,6 +62,9 @@ def start_session(*, slug: str, mode: str, language: str, recruitment: Mapping[s
         return StartedSession(session=known, token=token, is_new=False)
     if not study.is_accepting or version is None:
         raise Forbidden("study_closed", f"the study is {study.status}; it takes nobody now")
+    drop_stale(study.pk, mode)
+    if is_full(study.pk, mode, version.settings["quota"]):
+        raise Forbidden("quota_full", f"the study has its {version.settings['quota']} participants")
     if language not in version.texts:
         allowed = ", ".join(sorted(version.texts))
         raise ParticipationError("invalid_language", f"language is {language!r}; allowed: {allowed}")
@@ -98,6 +101,10 @@ def _participant(identity: Identity) -> tuple[Participant, str]:
     return Participant.objects.select_for_update().get(pk=known.participant_id), identity.recruiter
 
 
+# States whose slot goes to somebody else, list and order with it.
+RELEASED = [SessionState.DROPPED, SessionState.SCREENED_OUT, SessionState.WITHDRAWN]
+
+
 @transaction.atomic
 def give_consent(*, session: StudySession, agreed: bool, consent_version: str) -> StudySession:
     """Record the decision about the text shown; agreement takes a slot. Saying it twice is harmless."""
@@ -130,13 +137,18 @@ def _check_same_decision(session: StudySession, agreed: bool) -> None:
 def _take_slot(session: StudySession) -> None:
     """Give the session the least-filled slot of its version, and write its presentations.
 
-    The version's row is locked, so that two people who consent at once get different slots.
+    The study's row is locked, so that two people who consent at once get different slots. Those who have been
+    away for too long lose theirs first; whoever gets it gets their list and their order, too.
     """
-    version = StudyVersion.objects.select_for_update().get(pk=session.version_id)
+    Study.objects.select_for_update().get(pk=session.study_id)
+    version = StudyVersion.objects.get(pk=session.version_id)
+    drop_stale(session.study_id, session.mode)
+    _check_quota(session, version)
     trials, plan = planned_trials(version), session_plan(version.settings)
     n_main = sum(trial.kind == TrialKind.MAIN for trial in trials)
     slots = design.n_slots(n_main, plan.trials_per_participant, design.main_places(trials))
     session.slot = _least_filled(session, slots)
+    session.rng_seed = _released_seed(session) or session.rng_seed
     planned = design.plan_session(
         trials, plan, slot=session.slot, seed=version.settings["rng_seed"], order_seed=session.rng_seed
     )
@@ -162,6 +174,34 @@ def _save_presentations(
             row.repeat_of = rows[shown.repeat_of]
     # A repeat points at a row of the same statement; the constraint is checked at its end.
     Presentation.objects.bulk_create(rows)
+
+
+def drop_stale(study_id: int, mode: str) -> None:
+    """Sessions whose participants have been away for too long are dropped, and their slots are free."""
+    stale = StudySession.objects.filter(study=study_id, mode=mode).stale()
+    StudySession.objects.filter(pk__in=stale.values("pk")).update(state=SessionState.DROPPED)
+
+
+def _check_quota(session: StudySession, version: StudyVersion) -> None:
+    if is_full(session.study_id, session.mode, version.settings["quota"]):
+        raise Forbidden("quota_full", f"the study has its {version.settings['quota']} participants")
+
+
+def is_full(study_id: int, mode: str, quota: int | None) -> bool:
+    """Whether as many as wanted have finished or may still finish; pilots are not counted."""
+    if quota is None or mode != Mode.REAL:
+        return False
+    return StudySession.objects.filter(study=study_id, mode=mode).holding_slots().count() >= quota
+
+
+def _released_seed(session: StudySession) -> int | None:
+    """The seed of somebody who dropped out of this slot, unless another has taken it up already."""
+    same_slot = StudySession.objects.filter(
+        version=session.version_id, mode=session.mode, slot=session.slot
+    ).exclude(pk=session.pk)
+    taken = same_slot.holding_slots().values("rng_seed")
+    dropped = same_slot.filter(state__in=RELEASED).exclude(rng_seed__in=taken).order_by("created_at").first()
+    return dropped.rng_seed if dropped else None
 
 
 def _least_filled(session: StudySession, n_slots: int) -> int:
