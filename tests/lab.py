@@ -44,6 +44,20 @@ class Lab:
         assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def run_module(self, module: str, *words: str) -> str:
+        """What `python -m MODULE WORDS` prints; it must succeed."""
+        done = subprocess.run(
+            [sys.executable, "-m", module, *words],
+            cwd=BASE_DIR,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"{module} {words}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
     def refuse(self, *words: str | Path, **settings: str) -> str:
         """What `python manage.py WORDS` complains; it must fail with a message, not with a traceback."""
         done = self.manage(*words, **settings)

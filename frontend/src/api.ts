@@ -1,5 +1,7 @@
 /** The server's survey API: types and one call each. */
 
+import type { Scaling } from "./layout";
+
 export interface StudyTexts {
   welcome: string;
   consent: string;
@@ -13,6 +15,8 @@ export interface Study {
   title: string;
   status: "draft" | "open" | "paused" | "closed";
   accepting: boolean;
+  /** As many as wanted have taken part. */
+  full: boolean;
   languages: string[];
   /** The one in which `texts` are. */
   language: string;
@@ -54,13 +58,29 @@ export type Format = "two_afc" | "matching" | "classification" | "odd_one_out";
 export interface Presentation {
   id: string;
   position: number;
+  /** Part of the session between two breaks; every round of practice is one. */
+  block: number;
   format: Format;
   attempt: number;
   references: { index: number; image: string | null }[];
   options: { position: number; image: string | null; label: string | null }[];
   answered: boolean;
   break_before: boolean;
+  /** Practice: the server says whether the answer was right. */
   feedback: boolean;
+  /** Its verdict, once there is one. */
+  correct: boolean | null;
+}
+
+export interface Question {
+  name: string;
+  kind: "text" | "long_text" | "number" | "scale" | "choice" | "choices";
+  label: string;
+  /** Pairs of value and label. */
+  choices: [string, string][];
+  minimum: number | null;
+  maximum: number | null;
+  is_required: boolean;
 }
 
 export interface Manifest {
@@ -70,11 +90,24 @@ export interface Manifest {
   /** Highest sequence number up to which the server holds the log without a gap, plus one. */
   next_seq: number;
   image_px: number;
-  settings: { fixation_ms: number; time_limit_ms: number | null; image_ms: number | null };
+  questions: Question[];
+  /** Whether the questions wait for their answers. */
+  questionnaire_open: boolean;
+  settings: {
+    fixation_ms: number;
+    time_limit_ms: number | null;
+    image_frames: number | null;
+    reference_ms: number | null;
+    mask_ms: number;
+    confidence_levels: number | null;
+    image_scaling: Scaling;
+    /** Right answers that a round of practice needs; 0: none. */
+    pass_mark: number;
+  };
   presentations: Presentation[];
 }
 
-export type EntryKind = "response" | "event" | "page" | "device";
+export type EntryKind = "response" | "event" | "page" | "device" | "questionnaire";
 
 export interface LogEntry {
   seq: number;
@@ -89,7 +122,7 @@ export interface LogReply {
 }
 
 export type FinishReply =
-  | { complete: false; missing_seqs: number[]; unanswered: string[] }
+  | { complete: false; missing_seqs: number[]; unanswered: string[]; questionnaire_open: boolean }
   | { complete: true; completion_code: string; redirect_url: string | null };
 
 /** The server answered, and said no. */

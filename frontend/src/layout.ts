@@ -5,24 +5,49 @@ export interface Viewport {
   devicePixelRatio: number;
 }
 
+/** How a format lays its images out, and what else needs height, in CSS pixels. */
+export interface Grid {
+  columns: number;
+  rows: number;
+  /** Beyond bar, question, captions and hint: a confirm button, rows of labels. */
+  extraPx: number;
+}
+
+/**
+ * "whole": each image pixel covers a whole number of device pixels, where that fits; "smooth": as large as there
+ * is room.
+ */
+export type Scaling = "whole" | "smooth";
+
 const LARGEST_CSS_PX = 256;
-/** Two options side by side: margins, the gap, and the buttons' padding and borders. */
-const BESIDE_PX = 60;
-/** Bar, question, captions, hint and gaps above, between and below the two rows. */
+const SMALLEST_CSS_PX = 48;
+/** Left and right of the stage; between two columns; a button's padding and borders. */
+const MARGIN_PX = 24;
+const GAP_PX = 12;
+const BUTTON_PX = 16;
+/** Bar, question, captions, hint and gaps above, between and below the rows. */
 const ABOUT_PX = 256;
 /** The same where the style sheet leaves captions and hint out: `(max-height: 500px)`. */
 const ABOUT_COMPACT_PX = 150;
 const COMPACT_HEIGHT_PX = 500;
 
 /**
- * Edge of every image in CSS pixels: the largest at which reference and options fit without scrolling and each
- * image pixel covers a whole number of device pixels (at least one), so that all images are resampled alike.
+ * Edge of every image of a trial in CSS pixels: the largest at which all of them fit without scrolling, in whole
+ * device pixels. References and options have one size, so that all are resampled alike.
  */
-export function imageSize(imagePx: number, viewport: Viewport): number {
-  const about = viewport.height <= COMPACT_HEIGHT_PX ? ABOUT_COMPACT_PX : ABOUT_PX;
-  const room = Math.min((viewport.width - BESIDE_PX) / 2, (viewport.height - about) / 2, LARGEST_CSS_PX);
-  const factor = Math.max(1, Math.floor((room * viewport.devicePixelRatio) / imagePx));
-  return (imagePx * factor) / viewport.devicePixelRatio;
+export function imageSize(imagePx: number, viewport: Viewport, grid: Grid, scaling: Scaling): number {
+  const ratio = viewport.devicePixelRatio;
+  const room = Math.floor(roomFor(viewport, grid) * ratio);
+  const whole = Math.floor(room / imagePx) * imagePx;
+  return (scaling === "whole" && whole > 0 ? whole : room) / ratio;
+}
+
+function roomFor(viewport: Viewport, { columns, rows, extraPx }: Grid): number {
+  const about = (viewport.height <= COMPACT_HEIGHT_PX ? ABOUT_COMPACT_PX : ABOUT_PX) + extraPx;
+  const beside = MARGIN_PX + GAP_PX * (columns - 1) + BUTTON_PX * columns;
+  const wide = (viewport.width - beside) / columns;
+  const high = (viewport.height - about) / rows;
+  return Math.max(SMALLEST_CSS_PX, Math.min(wide, high, LARGEST_CSS_PX));
 }
 
 export function currentViewport(): Viewport {

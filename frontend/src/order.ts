@@ -8,7 +8,7 @@ export interface Step {
 
 /**
  * What is left to ask, in order. A presentation that was shown but not answered before a reload comes again at
- * the end of its block (blocks begin at `break_before`); the first step never begins with a break.
+ * the end of its block; the first step never begins with a break.
  */
 export function remainingSteps(
   presentations: readonly Presentation[],
@@ -32,7 +32,7 @@ function blocks(presentations: readonly Presentation[]): Presentation[][] {
   const made: Presentation[][] = [];
   for (const presentation of [...presentations].sort((a, b) => a.position - b.position)) {
     const last = made.at(-1);
-    if (last && !presentation.break_before) last.push(presentation);
+    if (last?.[0]?.block === presentation.block) last.push(presentation);
     else made.push([presentation]);
   }
   return made;

@@ -1,8 +1,9 @@
-import type { Study } from "./api";
+import type { Question, Study } from "./api";
 import { element, richText } from "./html";
 import { fill, stringsFor } from "./i18n";
 import type { Strings } from "./i18n/strings";
 import IriPagePlugin from "./plugins/iri-page";
+import { type Answers, Questionnaire } from "./questionnaire";
 
 /** Descriptions of the pages around the trials, each shown by the `iri-page` plugin. */
 
@@ -73,8 +74,46 @@ export function breakPage(strings: Strings) {
   return page(strings.breakTitle, [element("p", {}, strings.breakText)], { buttons: [strings.continue] });
 }
 
+export function practicePage(strings: Strings) {
+  return page(strings.practiceTitle, [element("p", {}, strings.practiceText)], {
+    buttons: [strings.continue],
+  });
+}
+
+export function practiceOverPage(strings: Strings) {
+  return page(strings.practiceOverTitle, [element("p", {}, strings.practiceOverText)], {
+    buttons: [strings.continue],
+  });
+}
+
+/** The task once more, for those who did not pass a round of practice. */
+export function practiceAgainPage(study: Study, strings: Strings) {
+  const content = [element("p", {}, strings.practiceAgainText), richText(study.texts.instructions)];
+  return page(strings.practiceAgainTitle, content, { buttons: [strings.continue] });
+}
+
 export function feedbackPage(strings: Strings, isCorrect: boolean) {
-  return page(isCorrect ? strings.correct : strings.incorrect, [], { buttons: [strings.continue] });
+  return page(isCorrect ? strings.correct : strings.incorrect, [], {
+    buttons: [strings.continue],
+  });
+}
+
+/** `onAnswers` gets the answers once all that is required is there. */
+export function questionnairePage(
+  questions: readonly Question[],
+  strings: Strings,
+  onAnswers: (answers: Answers) => void,
+) {
+  const questionnaire = new Questionnaire(questions, strings);
+  return page(strings.questionnaireTitle, [questionnaire.root], {
+    buttons: [strings.continue],
+    on_choice: () => {
+      const answers = questionnaire.read();
+      if (answers === null) return strings.questionnaireFault;
+      onAnswers(answers);
+      return null;
+    },
+  });
 }
 
 export function savingPage(strings: Strings, until: () => Promise<unknown>, help: Node) {

@@ -1,5 +1,5 @@
-import { loadImage } from "./plugins/iri-two-afc/load-image";
 import { backoffMs, pause } from "./transport/backoff";
+import { loadImage } from "./trial/load-image";
 
 /** More at once starve each other on slow lines, and browsers queue them anyway. */
 const AT_ONCE = 6;

@@ -12,29 +12,52 @@ import {
   type Study,
 } from "./api";
 import { deviceFacts, isSmallTouchDevice } from "./device";
-import { downloadButton } from "./download";
+import { type AnswerFile, downloadButton } from "./download";
 import { element } from "./html";
-import { fill, stringsFor } from "./i18n";
+import { stringsFor } from "./i18n";
 import type { Strings } from "./i18n/strings";
-import { currentViewport, imageSize } from "./layout";
+import { currentViewport, type Grid, imageSize } from "./layout";
 import { readLink, type SurveyLink, sessionKey } from "./link";
 import { remainingSteps, type Step } from "./order";
 import * as pages from "./pages";
-import type { TwoAfcData } from "./plugins/iri-two-afc";
+import { Practice } from "./practice";
 import { ImagePreloader } from "./preload";
+import type { Answers } from "./questionnaire";
 import { Shell } from "./shell";
 import { type Row, Stage } from "./stage";
 import { holdTab } from "./tab-lock";
 import { persist } from "./transport/backoff";
 import { Outbox } from "./transport/outbox";
 import type { LogStore, StoredEntry } from "./transport/store";
-import { describeTrial, imagesOf, responsePayload, type TrialContext } from "./trials";
+import {
+  announcement,
+  describeTrial,
+  gridOf,
+  imagesOf,
+  responsePayload,
+  type TrialContext,
+  type TrialRow,
+} from "./trials";
 
 /** So many trials ahead of the one on the screen are loaded and decoded. */
 const LOOK_AHEAD = 4;
+/** A verdict on a practice answer that takes longer is waited for on a page that says so. */
+const FEEDBACK_QUIET_MS = 1_000;
+/** Where nothing hangs on the verdict, it is not waited for longer. */
 const FEEDBACK_WAIT_MS = 10_000;
 /** When saving at the end takes longer than this, the answers are offered as a file. */
 const OFFER_FILE_MS = 20_000;
+
+/** What asking the trials that are left needs to know. */
+interface Asking {
+  log: Outbox;
+  manifest: Manifest;
+  steps: readonly Step[];
+  answered: Set<string>;
+  /** By presentation: how often it was started. */
+  attempts: Map<string, number>;
+  practice: Practice;
+}
 
 type Reached = Extract<FinishReply, { complete: true }>;
 
@@ -106,6 +129,7 @@ export class SurveySession {
       const text = study.status === "paused" ? strings.pausedText : strings.closedText;
       return this.#end(strings.closedTitle, text);
     }
+    if (study.full && this.#link.mode === "real") return this.#end(strings.refusedTitle, strings.fullText);
     const isSmall = study.policy.mobile !== "allow" && isSmallTouchDevice();
     if (isSmall && study.policy.mobile === "block") {
       return this.#end(strings.mobileTitle, strings.mobileBlock);
@@ -142,6 +166,7 @@ export class SurveySession {
       case "screened_out":
         return this.#last(strings.refusedTitle, strings.screenedOutText, status.completion_code, null);
       case "dropped":
+        return this.#sendTheRest(api, status.session_id);
       case "withdrawn":
         this.#end(strings.endedTitle, strings.endedText);
     }
@@ -188,9 +213,12 @@ export class SurveySession {
       if (lastEvent(kept, presentation) !== "trial_started") continue;
       log.append("event", { event: "trial_interrupted", presentation }, true);
     }
+    const practice = new Practice(manifest.presentations, manifest.settings.pass_mark);
     let steps = remainingSteps(manifest.presentations, answered, interrupted);
     this.#preload(steps, 0);
-    log.append("device", deviceFacts(this.#imageSize(manifest), manifest.image_px), true);
+    const next = steps[0]?.presentation;
+    if (next)
+      log.append("device", deviceFacts(this.#imageSize(manifest, gridOf(next)), manifest.image_px), true);
     const first = isRunning
       ? pages.welcomeBackPage(this.#strings)
       : pages.instructionsPage(this.study, this.#strings);
@@ -198,10 +226,19 @@ export class SurveySession {
     if (isRunning && answered.size === 0 && steps.length > 0) {
       await this.#page(log, "instructions", pages.instructionsPage(this.study, this.#strings));
     }
+    if (next?.feedback && practice.isNeeded(next)) {
+      await this.#page(log, "practice", pages.practicePage(this.#strings));
+    }
+    const attempts = startedCounts(kept);
+    let isQuestionnaireOpen =
+      manifest.questionnaire_open && !kept.some(({ kind }) => kind === "questionnaire");
     for (;;) {
-      await this.#ask(log, manifest, steps, answered);
+      await this.#ask({ log, manifest, steps, answered, attempts, practice });
+      if (practice.standing === "failed") return this.#screenedOut(api, log);
+      if (isQuestionnaireOpen) await this.#questionnaire(log, manifest);
       const end = await this.#finish(api, log);
       if (end.complete) return this.#complete(end, manifest.session_id);
+      isQuestionnaireOpen = end.questionnaire_open;
       const unanswered = new Set(end.unanswered);
       for (const id of unanswered) answered.delete(id);
       steps = remainingSteps(
@@ -212,34 +249,95 @@ export class SurveySession {
     }
   }
 
-  async #ask(log: Outbox, manifest: Manifest, steps: readonly Step[], answered: Set<string>): Promise<void> {
-    const total = manifest.presentations.length;
+  async #ask({ log, manifest, steps, answered, attempts, practice }: Asking): Promise<void> {
     const context: TrialContext = {
       strings: this.#strings,
       settings: manifest.settings,
       hasKeyboardShortcuts: this.study.policy.keyboard_shortcuts,
-      imageSize: () => this.#imageSize(manifest),
+      imageSize: (grid) => this.#imageSize(manifest, grid),
       loadImage: (url) => this.#preloader.take(url),
     };
+    await this.#awaitVerdicts(log, manifest, answered, practice);
     for (const [place, { presentation, breakBefore }] of steps.entries()) {
-      this.#shell.showProgress(answered.size, total);
+      if (practice.standing === "failed") return;
+      if (!practice.isNeeded(presentation)) continue;
+      const { done, total } = progress(manifest.presentations, presentation, answered);
+      this.#shell.showProgress(done, total);
       if (breakBefore) await this.#page(log, "break", pages.breakPage(this.#strings));
       this.#preload(steps, place);
-      const words = { n: answered.size + 1, total, prompt: this.#strings.prompt };
-      this.#shell.announce(fill(this.#strings.trialAnnouncement, words));
-      log.append("event", { event: "trial_started", presentation: presentation.id }, true);
-      const data = await this.#stage.show<TwoAfcData>(describeTrial(presentation, context));
-      log.append("response", responsePayload(presentation, data));
+      this.#shell.announce(announcement(this.#strings, done + 1, total));
+      const attempt = (attempts.get(presentation.id) ?? 0) + 1;
+      attempts.set(presentation.id, attempt);
+      log.append("event", { event: "trial_started", presentation: presentation.id, attempt }, true);
+      const data = await this.#stage.show<TrialRow>(describeTrial(presentation, context));
+      log.append("response", responsePayload(presentation, data, attempt));
       answered.add(presentation.id);
       if (data.timed_out) this.#shell.announce(this.#strings.timedOut);
-      if (presentation.feedback) await this.#feedback(log, presentation);
+      if (presentation.feedback) await this.#practise(log, presentation, practice);
     }
-    this.#shell.showProgress(answered.size, total);
+    const last = steps.at(-1)?.presentation;
+    if (!last) return;
+    const { total } = progress(manifest.presentations, last, answered);
+    this.#shell.showProgress(total, total);
   }
 
-  async #feedback(log: Outbox, presentation: Presentation): Promise<void> {
-    const isCorrect = await log.feedback(presentation.id, FEEDBACK_WAIT_MS);
-    if (isCorrect !== null) await this.#page(log, "feedback", pages.feedbackPage(this.#strings, isCorrect));
+  /** Practice answers from before a reload whose verdicts are still to come. */
+  async #awaitVerdicts(
+    log: Outbox,
+    manifest: Manifest,
+    answered: ReadonlySet<string>,
+    practice: Practice,
+  ): Promise<void> {
+    for (const { id, feedback, correct, answered: isStored } of manifest.presentations) {
+      if (!feedback || correct !== null || isStored || !answered.has(id)) continue;
+      practice.record(id, await this.#verdict(log, id, practice));
+    }
+  }
+
+  async #practise(log: Outbox, presentation: Presentation, practice: Practice): Promise<void> {
+    const isCorrect = await this.#verdict(log, presentation.id, practice);
+    practice.record(presentation.id, isCorrect);
+    const strings = this.#strings;
+    if (isCorrect !== null) await this.#page(log, "feedback", pages.feedbackPage(strings, isCorrect));
+    if (!practice.isOver(presentation.block)) return;
+    if (practice.standing === "passed") {
+      await this.#page(log, "practice_over", pages.practiceOverPage(strings));
+    } else if (practice.standing === "open") {
+      await this.#page(log, "practice_again", pages.practiceAgainPage(this.study, strings));
+    }
+  }
+
+  /** The server's word on a practice answer; null where none came in time and nothing hangs on it. */
+  async #verdict(log: Outbox, presentation: string, practice: Practice): Promise<boolean | null> {
+    const verdict = log.feedback(presentation);
+    const soon = await Promise.race([verdict, after(FEEDBACK_QUIET_MS)]);
+    if (soon !== null) return soon;
+    const waited = practice.passMark > 0 ? verdict : Promise.race([verdict, after(FEEDBACK_WAIT_MS)]);
+    await this.#stage.show(pages.savingPage(this.#strings, () => waited, element("div", {})));
+    return waited;
+  }
+
+  async #questionnaire(log: Outbox, { questions }: Manifest): Promise<void> {
+    this.#shell.hideProgress();
+    const onAnswers = (answers: Answers): void => {
+      log.append("questionnaire", { answers });
+    };
+    await this.#page(log, "questionnaire", pages.questionnairePage(questions, this.#strings, onAnswers));
+  }
+
+  /** Somebody who was away for too long: what this browser still holds is sent, and may be all that was missing. */
+  async #sendTheRest(api: SessionApi, session: string): Promise<void> {
+    const log = await Outbox.open(this.store, session, (entries, keepalive) => api.log(entries, keepalive));
+    const end = await this.#finish(api, log);
+    if (end.complete) return this.#complete(end, session);
+    this.#end(this.#strings.endedTitle, this.#strings.endedText);
+  }
+
+  async #screenedOut(api: SessionApi, log: Outbox): Promise<void> {
+    await log.settled();
+    const { completion_code } = await persist(() => api.status(), isTemporary);
+    const strings = this.#strings;
+    return this.#last(strings.refusedTitle, strings.screenedOutText, completion_code, null);
   }
 
   /** Waits until the server has everything; gives its verdict: complete, or what it still wants answered. */
@@ -255,7 +353,7 @@ export class SurveySession {
     };
     const help = element("div", { class: "iri-page-buttons" });
     const offer = setTimeout(() => {
-      help.append(downloadButton(this.#strings.download, log.session, () => log.entries()));
+      help.append(downloadButton(this.#strings.download, answersOf(api, log)));
     }, OFFER_FILE_MS);
     await this.#stage.show(pages.savingPage(this.#strings, finish, help));
     clearTimeout(offer);
@@ -294,7 +392,7 @@ export class SurveySession {
       this.#shell.showSaving(state);
       if (state.refusal === said) return;
       said = state.refusal;
-      this.#showRefusal(log, state.refusal);
+      this.#showRefusal(api, log, state.refusal);
     });
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) log.flushOnHide();
@@ -336,7 +434,7 @@ export class SurveySession {
     this.#shell.replaceStage(strings.otherTabTitle, strings.otherTabText, use);
   }
 
-  #showRefusal(log: Outbox, refusal: Error | null): void {
+  #showRefusal(api: SessionApi, log: Outbox, refusal: Error | null): void {
     const strings = this.#strings;
     if (!refusal) {
       this.#shell.showNotice();
@@ -350,7 +448,7 @@ export class SurveySession {
       element(
         "div",
         { class: "iri-page-buttons" },
-        downloadButton(strings.download, log.session, () => log.entries()),
+        downloadButton(strings.download, answersOf(api, log)),
         again,
       ),
       element("p", { class: "technical" }, `${strings.technical}: ${refusal.message}`),
@@ -365,6 +463,7 @@ export class SurveySession {
   #explain(error: unknown): string {
     if (isTemporary(error)) return this.#strings.offlineRetry;
     if (error instanceof ApiError && error.code === "study_closed") return this.#strings.closedText;
+    if (error instanceof ApiError && error.code === "quota_full") return this.#strings.fullText;
     if (error instanceof ApiError) return error.detail || error.code;
     throw error;
   }
@@ -380,8 +479,8 @@ export class SurveySession {
     window.location.assign(address);
   }
 
-  #imageSize(manifest: Manifest): number {
-    return imageSize(manifest.image_px, currentViewport());
+  #imageSize(manifest: Manifest, grid: Grid): number {
+    return imageSize(manifest.image_px, currentViewport(), grid, manifest.settings.image_scaling);
   }
 
   #preload(steps: readonly Step[], place: number): void {
@@ -401,4 +500,34 @@ function lastEvent(entries: readonly StoredEntry[], presentation: string): unkno
     ({ kind, payload }) => kind === "event" && payload.presentation === presentation,
   );
   return events.at(-1)?.payload.event;
+}
+
+function startedCounts(entries: readonly StoredEntry[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { kind, payload } of entries) {
+    if (kind !== "event" || payload.event !== "trial_started") continue;
+    const presentation = String(payload.presentation);
+    counts.set(presentation, (counts.get(presentation) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** How many are answered of how many: of the round of practice, or of all that is not practice. */
+function progress(
+  presentations: readonly Presentation[],
+  current: Presentation,
+  answered: ReadonlySet<string>,
+): { done: number; total: number } {
+  const among = presentations.filter(
+    ({ feedback, block }) => feedback === current.feedback && (!feedback || block === current.block),
+  );
+  return { done: among.filter(({ id }) => answered.has(id)).length, total: among.length };
+}
+
+function after(ms: number): Promise<null> {
+  return new Promise((resolve) => setTimeout(() => resolve(null), ms));
+}
+
+function answersOf(api: SessionApi, log: Outbox): AnswerFile {
+  return { session: log.session, token: api.token, entries: () => log.entries() };
 }

@@ -4,7 +4,7 @@ import type { Strings } from "./i18n/strings";
 import type { SaveState } from "./transport/outbox";
 
 /** Saving that is over within this time is not worth a word. */
-const QUIET_MS = 1_500;
+const QUIET_MS = 1_000;
 
 /** What stays around the stage: progress, the state of saving, notices, and a voice for screen readers. */
 export class Shell {
@@ -16,7 +16,7 @@ export class Shell {
   readonly #bar: HTMLElement;
   readonly #notice = element("div", { class: "notice", role: "alert" });
   readonly #voice = element("div", { class: "visually-hidden", "aria-live": "polite" });
-  #latest: SaveState = { waiting: 0, isTroubled: false, refusal: null };
+  #latest: SaveState = { waiting: 0, waitingSince: null, isTroubled: false, refusal: null };
   #quiet: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
@@ -46,15 +46,21 @@ export class Shell {
     this.#progressText.textContent = "";
   }
 
-  /** Says so when entries wait for longer than a moment. */
+  /** Says so when an entry waits for longer than a moment. */
   showSaving(state: SaveState): void {
     this.#latest = state;
-    if (state.waiting === 0) {
-      if (this.#quiet) clearTimeout(this.#quiet);
-      this.#quiet = null;
+    if (this.#quiet) clearTimeout(this.#quiet);
+    this.#quiet = null;
+    if (state.waitingSince === null) {
       this.#saving.textContent = "";
-    } else if (this.#saving.textContent || state.isTroubled) this.#sayWaiting(state);
-    else this.#quiet ??= setTimeout(() => this.#sayWaiting(this.#latest), QUIET_MS);
+      return;
+    }
+    const left = state.waitingSince + QUIET_MS - performance.now();
+    if (left <= 0 || state.isTroubled) this.#sayWaiting(state);
+    else {
+      this.#saving.textContent = "";
+      this.#quiet = setTimeout(() => this.showSaving(this.#latest), left);
+    }
   }
 
   /** Speaks to screen readers. */
@@ -73,7 +79,7 @@ export class Shell {
     const heading = element("h1", { tabindex: "-1" }, title);
     const page = element("div", { class: "iri-page" }, heading, element("p", {}, text), ...more);
     this.app.replaceChildren(this.#notice, element("main", { class: "stage" }, page));
-    heading.focus();
+    (page.querySelector<HTMLElement>("button.is-main") ?? heading).focus();
   }
 
   /** Takes back what `replaceStage` did. */

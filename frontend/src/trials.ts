@@ -1,7 +1,13 @@
 import type { Manifest, Presentation } from "./api";
+import { fill } from "./i18n";
 import type { Strings } from "./i18n/strings";
-import IriTwoAfcPlugin, { type TwoAfcData } from "./plugins/iri-two-afc";
+import type { Grid } from "./layout";
+import IriClassificationPlugin from "./plugins/iri-classification";
+import IriMatchingPlugin from "./plugins/iri-matching";
+import IriOddOneOutPlugin from "./plugins/iri-odd-one-out";
+import IriTwoAfcPlugin from "./plugins/iri-two-afc";
 import type { Row } from "./stage";
+import type { CommonRow } from "./trial/parameters";
 
 /** What a trial needs besides its presentation. */
 export interface TrialContext {
@@ -9,47 +15,92 @@ export interface TrialContext {
   settings: Manifest["settings"];
   hasKeyboardShortcuts: boolean;
   /** Asked when the trial starts: the window may have changed. */
-  imageSize: () => number;
+  imageSize: (grid: Grid) => number;
   loadImage: (url: string) => Promise<HTMLImageElement>;
 }
 
-/** How a trial format is put on the stage, and what its data row says as answers. */
-interface TrialFormat<Data> {
-  describe(presentation: Presentation, context: TrialContext): { type: unknown; [name: string]: unknown };
-  answers(presentation: Presentation, data: Data): { reference: number; option: number | null }[];
+/** A trial's data row: one place for formats with one reference, one a reference for those with several. */
+export type TrialRow = CommonRow & Row & { response: number | number[] | null };
+
+/** How a trial format is put on the stage. */
+interface TrialFormat {
+  grid(presentation: Presentation): Grid;
+  prompt(strings: Strings): string;
+  describe(
+    presentation: Presentation,
+    context: TrialContext,
+  ): { type: unknown; [parameter: string]: unknown };
 }
 
-const twoAfc: TrialFormat<TwoAfcData> = {
-  describe(presentation, { strings, settings, hasKeyboardShortcuts, imageSize, loadImage }) {
-    return {
-      type: IriTwoAfcPlugin,
-      reference: presentation.references[0]?.image ?? "",
-      options: inShownOrder(presentation).map((option) => option.image ?? ""),
-      prompt: strings.prompt,
-      reference_label: strings.referenceLabel,
-      option_labels: [strings.leftLabel, strings.rightLabel],
-      captions: hasKeyboardShortcuts
-        ? [`← ${strings.left}`, `${strings.right} →`]
-        : [strings.left, strings.right],
-      loading_text: strings.loadingImages,
-      image_size: imageSize,
-      keyboard_shortcuts: hasKeyboardShortcuts,
-      fixation_duration: settings.fixation_ms,
-      image_duration: settings.image_ms,
-      time_limit: settings.time_limit_ms,
-      load_image: loadImage,
-    };
+const LABEL_ROW_PX = 64;
+const LABELS_A_ROW = 3;
+const ICON_PX = 48;
+
+const twoAfc: TrialFormat = {
+  grid: () => ({ columns: 2, rows: 2, extraPx: 0 }),
+  prompt: (strings) => strings.prompt,
+  describe: (presentation, context) => ({
+    type: IriTwoAfcPlugin,
+    ...referenceAbove(presentation, context),
+    options: images(presentation),
+    option_labels: [context.strings.leftLabel, context.strings.rightLabel],
+    captions: context.hasKeyboardShortcuts
+      ? [`← ${context.strings.left}`, `${context.strings.right} →`]
+      : [context.strings.left, context.strings.right],
+  }),
+};
+
+const matching: TrialFormat = {
+  grid: ({ options }) => ({ columns: options.length, rows: 2, extraPx: 72 }),
+  prompt: (strings) => strings.matchingPrompt,
+  describe: (presentation, { strings }) => ({
+    type: IriMatchingPlugin,
+    references: presentation.references.map((reference) => reference.image ?? ""),
+    options: images(presentation),
+    confirm_label: strings.confirm,
+    reference_label: strings.matchReference,
+    option_label: strings.matchOption,
+    matched_label: strings.matched,
+  }),
+};
+
+const classification: TrialFormat = {
+  grid: ({ options }) => {
+    const rows = Math.ceil(options.length / LABELS_A_ROW);
+    const icons = options.some((option) => option.image !== null) ? ICON_PX : 0;
+    return { columns: 1, rows: 1, extraPx: rows * (LABEL_ROW_PX + icons) - ABOUT_OPTIONS_PX };
   },
-  answers(presentation, data) {
-    const chosen = data.response === null ? undefined : inShownOrder(presentation)[data.response];
-    return [{ reference: presentation.references[0]?.index ?? 0, option: chosen?.position ?? null }];
-  },
+  prompt: (strings) => strings.classificationPrompt,
+  describe: (presentation, context) => ({
+    type: IriClassificationPlugin,
+    ...referenceAbove(presentation, context),
+    labels: inShownOrder(presentation).map((option) => option.label ?? ""),
+    icons: inShownOrder(presentation).map((option) => option.image),
+  }),
+};
+
+/** What the layout sets aside for captions and hint of formats with image options. */
+const ABOUT_OPTIONS_PX = 48;
+
+const oddOneOut: TrialFormat = {
+  grid: ({ options }) => ({ columns: options.length, rows: 1, extraPx: 0 }),
+  prompt: (strings) => strings.oddOneOutPrompt,
+  describe: (presentation, { strings }) => ({
+    type: IriOddOneOutPlugin,
+    options: images(presentation),
+    option_label: strings.imageNumber,
+  }),
 };
 
 // A new format is one plugin and one line here.
-const FORMATS: Partial<Record<Presentation["format"], TrialFormat<TwoAfcData>>> = { two_afc: twoAfc };
+const FORMATS: Record<Presentation["format"], TrialFormat> = {
+  two_afc: twoAfc,
+  matching,
+  classification,
+  odd_one_out: oddOneOut,
+};
 
-function formatOf(presentation: Presentation): TrialFormat<TwoAfcData> {
+function formatOf(presentation: Presentation): TrialFormat {
   const format = FORMATS[presentation.format];
   if (format) return format;
   const known = Object.keys(FORMATS).join(", ");
@@ -57,33 +108,89 @@ function formatOf(presentation: Presentation): TrialFormat<TwoAfcData> {
 }
 
 export function describeTrial(presentation: Presentation, context: TrialContext) {
-  return formatOf(presentation).describe(presentation, context);
+  const format = formatOf(presentation);
+  const { strings, settings, hasKeyboardShortcuts, imageSize, loadImage } = context;
+  return {
+    prompt: format.prompt(strings),
+    loading_text: strings.loadingImages,
+    image_size: () => imageSize(format.grid(presentation)),
+    keyboard_shortcuts: hasKeyboardShortcuts,
+    fixation_duration: settings.fixation_ms,
+    image_frames: settings.image_frames,
+    time_limit: settings.time_limit_ms,
+    confidence_levels: settings.confidence_levels,
+    confidence_prompt: strings.confidencePrompt,
+    confidence_ends: [strings.confidenceLow, strings.confidenceHigh],
+    load_image: loadImage,
+    ...format.describe(presentation, context),
+  };
+}
+
+export function gridOf(presentation: Presentation): Grid {
+  return formatOf(presentation).grid(presentation);
+}
+
+/** What is read out when a trial comes; its question is read by the trial itself. */
+export function announcement(strings: Strings, n: number, total: number): string {
+  return fill(strings.trialAnnouncement, { n, total });
 }
 
 /** The log's `response` entry for a finished trial. */
-export function responsePayload(presentation: Presentation, data: TwoAfcData & Row): Record<string, unknown> {
+export function responsePayload(
+  presentation: Presentation,
+  data: TrialRow,
+  attempt: number,
+): Record<string, unknown> {
   return {
     presentation: presentation.id,
-    answers: formatOf(presentation).answers(presentation, data),
+    attempt,
+    answers: answers(presentation, data.response),
     rt: data.rt,
     timed_out: data.timed_out,
-    confidence: null,
+    confidence: data.confidence,
+    confidence_rt: data.confidence_rt,
     input: data.input,
     rt_raw_ms: data.rt_raw_ms,
     onset_frame_ms: data.onset_frame_ms,
     refresh_hz: data.refresh_hz,
     frames_dropped: data.frames_dropped,
     focus_lost: data.focus_lost,
+    image_size: data.image_size,
     time_elapsed: data.time_elapsed,
     trial_type: data.trial_type,
     trial_index: data.trial_index,
   };
 }
 
+function answers(
+  presentation: Presentation,
+  response: TrialRow["response"],
+): { reference: number; option: number | null }[] {
+  const shown = inShownOrder(presentation);
+  const chosen = Array.isArray(response) ? response : [response];
+  return presentation.references.map(({ index }, place) => {
+    const option = chosen[place] ?? null;
+    return { reference: index, option: option === null ? null : (shown[option]?.position ?? null) };
+  });
+}
+
 /** Addresses of a presentation's images, in the order in which they are needed. */
 export function imagesOf(presentation: Presentation): string[] {
   const all = [...presentation.references, ...inShownOrder(presentation)];
   return all.flatMap((place) => (place.image === null ? [] : [place.image]));
+}
+
+function referenceAbove({ references }: Presentation, { strings, settings }: TrialContext) {
+  return {
+    reference: references[0]?.image ?? "",
+    reference_label: strings.referenceLabel,
+    reference_duration: settings.reference_ms,
+    mask_duration: settings.mask_ms,
+  };
+}
+
+function images(presentation: Presentation): string[] {
+  return inShownOrder(presentation).map((option) => option.image ?? "");
 }
 
 function inShownOrder(presentation: Presentation): Presentation["options"] {

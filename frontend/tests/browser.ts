@@ -4,6 +4,7 @@ import { vi } from "vitest";
 export function furnishBrowser(): void {
   HTMLImageElement.prototype.decode = () => Promise.resolve();
   window.matchMedia = (query: string) => ({ matches: false, media: query }) as MediaQueryList;
+  HTMLCanvasElement.prototype.getContext = () => null;
   vi.spyOn(document, "hasFocus").mockReturnValue(true);
 }
 

@@ -36,7 +36,7 @@ describe("the log", () => {
     await outbox.settled();
     expect([...stored.keys()]).toEqual([1, 2, 3, 4, 5]);
     expect(requests.flatMap((request) => request.seqs)).toEqual([1, 2, 3, 4, 5]);
-    expect(outbox.state).toEqual({ waiting: 0, isTroubled: false, refusal: null });
+    expect(outbox.state).toEqual({ waiting: 0, waitingSince: null, isTroubled: false, refusal: null });
   });
 
   it("travels in batches of at most one hundred", async () => {

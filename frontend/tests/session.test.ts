@@ -1,6 +1,6 @@
 import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { LogEntry, Study } from "../src/api";
+import type { LogEntry, Question, Study } from "../src/api";
 import { SurveySession } from "../src/session";
 import { type LogStore, openStore } from "../src/transport/store";
 import { button, furnishBrowser, press, until } from "./browser";
@@ -10,6 +10,7 @@ const STUDY: Study = {
   title: "Alike?",
   status: "open",
   accepting: true,
+  full: false,
   languages: ["en"],
   language: "en",
   minutes: 5,
@@ -32,6 +33,11 @@ class Server {
   consentVersion = "v1";
   forget: number[] = [];
   feedback: string[] = [];
+  /** Practice: how many a round, how many right to pass, and what the server says of each. */
+  round = 9;
+  passMark = 0;
+  questions: Question[] = [];
+  verdicts: Record<string, boolean> = {};
   readonly log = new Map<number, LogEntry>();
   readonly calls: string[] = [];
   readonly bodies: Record<string, unknown>[] = [];
@@ -83,6 +89,7 @@ class Server {
     const presentations = Array.from({ length: this.trials }, (_, n) => ({
       id: `p${n}`,
       position: n,
+      block: this.feedback.length > 0 && this.feedback.indexOf(`p${n}`) < 0 ? 9 : Math.floor(n / this.round),
       format: "two_afc",
       attempt: 1,
       references: [{ index: 0, image: `/images/r${n}.png` }],
@@ -93,16 +100,31 @@ class Server {
       answered: this.answered.has(`p${n}`),
       break_before: false,
       feedback: this.feedback.includes(`p${n}`),
+      correct: null,
     }));
-    const settings = { fixation_ms: 0, time_limit_ms: null, image_ms: null };
+    const settings = {
+      fixation_ms: 0,
+      time_limit_ms: null,
+      image_frames: null,
+      reference_ms: null,
+      mask_ms: 0,
+      confidence_levels: null,
+      image_scaling: "smooth",
+      pass_mark: this.passMark,
+    };
     const next_seq = this.log.size + 1;
-    return { state: this.state, study_version: 1, next_seq, image_px: 96, settings, presentations };
+    const questionnaire_open = this.questions.length > 0;
+    const { state, questions } = this;
+    const asked = { questions, questionnaire_open };
+    return { state, study_version: 1, next_seq, image_px: 96, settings, presentations, ...asked };
   }
 
   #store(entries: LogEntry[]) {
     this.state = "running";
     for (const entry of entries) this.log.set(entry.seq, entry);
-    const feedback = Object.fromEntries(this.feedback.map((id) => [id, { correct: true }]));
+    const feedback = Object.fromEntries(
+      this.feedback.map((id) => [id, { correct: this.verdicts[id] ?? true }]),
+    );
     return { acknowledged: entries.map((entry) => entry.seq), next_seq: 1, feedback };
   }
 
@@ -111,7 +133,7 @@ class Server {
     const missing_seqs = [];
     for (let seq = 1; seq <= lastSeq; seq += 1) if (!this.log.has(seq)) missing_seqs.push(seq);
     const all = Array.from({ length: this.trials }, (_, n) => `p${n}`);
-    const unanswered = all.filter((id) => !this.answered.has(id));
+    const unanswered = all.filter((id) => !this.answered.has(id) && !this.feedback.includes(id));
     if (missing_seqs.length || unanswered.length) return { complete: false, missing_seqs, unanswered };
     this.state = "finished";
     this.code = "DONE-1";
@@ -134,6 +156,10 @@ function open(server: Server, study: Study = STUDY, search = ""): void {
   const app = document.createElement("div");
   document.body.replaceChildren(app);
   void new SurveySession(app, study, store, search).run();
+}
+
+function heading(text: string): Promise<unknown> {
+  return until(() => document.querySelector("h1")?.textContent === text);
 }
 
 async function choose(name: string): Promise<void> {
@@ -221,10 +247,115 @@ describe("the walk", () => {
     server.feedback = ["p0"];
     open(server);
     await toTrials();
+    await heading("First, some practice");
+    await choose("Continue");
     await answer(0, "f");
-    await until(() => document.querySelector("h1")?.textContent === "Correct.");
+    await heading("Correct.");
+    await choose("Continue");
+    await heading("Practice is over");
     await choose("Continue");
     expect(await code()).toBe("DONE-1");
+  });
+
+  it("asks the next round of practice of whoever did not pass, and skips it for whoever did", async () => {
+    const server = new Server(4);
+    server.feedback = ["p0", "p1", "p2"];
+    Object.assign(server, { round: 1, passMark: 1, verdicts: { p0: false } });
+    open(server);
+    await toTrials();
+    await heading("First, some practice");
+    await choose("Continue");
+    await answer(0, "f");
+    await heading("Not quite.");
+    await choose("Continue");
+    await heading("Once more");
+    await choose("Continue");
+    await answer(1, "f");
+    await heading("Correct.");
+    await choose("Continue");
+    await heading("Practice is over");
+    await choose("Continue");
+    await answer(3, "f");
+    expect(await code()).toBe("DONE-1");
+    expect(server.responses.map((payload) => payload.presentation)).toEqual(["p0", "p1", "p3"]);
+  });
+
+  it("ends kindly with a code for whoever passes no round", async () => {
+    const server = new Server(2);
+    server.feedback = ["p0"];
+    Object.assign(server, { passMark: 1, verdicts: { p0: false } });
+    open(server);
+    await toTrials();
+    await heading("First, some practice");
+    await choose("Continue");
+    await answer(0, "f");
+    Object.assign(server, { state: "screened_out", code: "OUT-1" });
+    await heading("Not quite.");
+    await choose("Continue");
+    expect(await code()).toBe("OUT-1");
+    expect(document.body.textContent).toContain("You cannot take part");
+  });
+
+  it("asks the questionnaire after the trials, and takes it only once it is whole", async () => {
+    const server = new Server(1);
+    const bare = { choices: [] as [string, string][], minimum: null, maximum: null, is_required: false };
+    server.questions = [
+      {
+        ...bare,
+        name: "age",
+        kind: "number",
+        label: "Your age",
+        minimum: 18,
+        maximum: 99,
+        is_required: true,
+      },
+      { ...bare, name: "note", kind: "long_text", label: "Anything else?" },
+    ];
+    open(server);
+    await toTrials();
+    await answer(0, "f");
+    await heading("A few questions");
+    const age = document.querySelector("input") as HTMLInputElement;
+    expect(document.activeElement).toBe(age);
+    await choose("Continue");
+    await until(() => document.body.textContent?.includes("This needs an answer."));
+    expect(document.activeElement).toBe(age);
+    age.value = "12";
+    await choose("Continue");
+    await until(() => document.body.textContent?.includes("Please give a number (18 – 99)."));
+    age.value = "40";
+    await choose("Continue");
+    expect(await code()).toBe("DONE-1");
+    const entries = [...server.log.values()].filter((entry) => entry.kind === "questionnaire");
+    expect(entries.map((entry) => entry.payload)).toEqual([{ answers: { age: 40 } }]);
+  });
+
+  it("has the focus on the button that goes on, on every page", async () => {
+    const server = new Server(1);
+    open(server);
+    for (const name of ["Start", "I agree", "Continue"]) {
+      const main = await until(() => button(name));
+      expect(document.activeElement).toBe(main);
+      expect(document.activeElement?.closest("[role=group]")?.getAttribute("aria-labelledby")).toBeTruthy();
+      const held = new KeyboardEvent("keydown", { key: "Enter", repeat: true, cancelable: true });
+      expect(main.dispatchEvent(held)).toBe(false); // held down since the page before
+      main.click();
+    }
+    await answer(0, "f");
+  });
+
+  it("says nothing of saving on the instructions while an entry is held back or soon there", async () => {
+    const server = new Server(1);
+    open(server);
+    await choose("Start");
+    await choose("I agree");
+    await until(() => button("Continue"));
+    const said = document.querySelector(".saving") as HTMLElement;
+    const heard: string[] = [];
+    new MutationObserver(() => heard.push(said.textContent ?? "")).observe(said, { childList: true });
+    await new Promise((resolve) => setTimeout(resolve, 3_500));
+    expect(server.log.size).toBeGreaterThan(0);
+    expect(heard.filter(Boolean)).toEqual([]);
   });
 
   it("says so where the study takes nobody", async () => {

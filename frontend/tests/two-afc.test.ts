@@ -158,7 +158,7 @@ describe("the trial", () => {
     const { done } = run();
     const trial = await shown();
     expect(trial.querySelector("[role=img]")?.getAttribute("aria-label")).toBe("Image to compare");
-    const options = trial.querySelector("[role=group]") as HTMLElement;
+    const options = trial.querySelector(".iri-trial-options") as HTMLElement;
     expect(options.dir).toBe("ltr");
     const names = [...options.querySelectorAll("button")].map((option) => option.getAttribute("aria-label"));
     expect(names).toEqual(["Left image", "Right image"]);
@@ -180,9 +180,9 @@ describe("the trial", () => {
     });
   });
 
-  it("hides the images after their time and still takes the answer", async () => {
-    const { done } = run({ image_duration: 20 });
-    await until(() => document.querySelector("[data-phase=masked]"));
+  it("hides the images after their frames and still takes the answer", async () => {
+    const { done } = run({ image_frames: 2 });
+    await until(() => document.querySelector("[data-phase=hidden]"));
     press("f");
     expect((await done).response).toBe(0);
   });
@@ -197,6 +197,43 @@ describe("the trial", () => {
     window.dispatchEvent(new Event("focus"));
     press("f");
     expect((await done).focus_lost).toBe(1);
+  });
+
+  it("shows the reference first, then noise, then the options, from which the answer is timed", async () => {
+    const phases: string[] = [];
+    new MutationObserver((changes) => {
+      for (const { target } of changes) phases.push((target as HTMLElement).dataset.phase ?? "");
+    }).observe(root, { subtree: true, attributeFilter: ["data-phase"] });
+    const frames = watchFrames();
+    const { done } = run({ reference_duration: 60, mask_duration: 40 });
+    const reference = await until(() => document.querySelector<HTMLElement>("[data-phase=reference]"));
+    expect(reference.dataset.referenceFirst).toBe("");
+    const first = frames.at(-1) as number;
+    press("f"); // too early: the options are not there
+    await shown();
+    press("j");
+    const data = await done;
+    expect(data.response).toBe(1);
+    expect(phases).toEqual(expect.arrayContaining(["reference", "mask", "shown"]));
+    expect(data.onset_frame_ms - first).toBeGreaterThanOrEqual(100 - 8);
+  });
+
+  it("asks how sure somebody is, by key or click, after the answer", async () => {
+    const { done } = run({ confidence_levels: 3 });
+    await shown();
+    press("f");
+    const scale = await until(() => document.querySelector("[data-phase=confidence] .iri-trial-confidence"));
+    expect(document.activeElement).toBe(scale);
+    expect(button("1: Guessed")).toBeDefined();
+    press("f");
+    press("4");
+    press("3");
+    expect(await done).toMatchObject({ response: 0, confidence: 3, confidence_rt: expect.any(Number) });
+  });
+
+  it("does not ask for confidence in an answer that was not given", async () => {
+    const { done } = run({ confidence_levels: 3, time_limit: 20 });
+    expect(await done).toMatchObject({ timed_out: true, confidence: null });
   });
 
   it("refuses any other number of options by name", async () => {

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.researcher import Researcher
+from tests.e2e.survey import SurveySite
 from tests.lab import Lab
 from tests.servers import StackServers
 
@@ -60,6 +61,18 @@ def site(stack_servers: StackServers) -> Iterator[Lab]:
         yield site
     finally:
         site.close()
+
+
+@pytest.fixture(scope="module")
+def surveys(stack_servers: StackServers) -> Iterator[SurveySite]:
+    """A real web server on a database of its own, without workers."""
+    lab = Lab(stack_servers)
+    try:
+        site = SurveySite(lab)
+        site.start()
+        yield site
+    finally:
+        lab.close()
 
 
 @pytest.fixture(scope="module")

@@ -67,4 +67,26 @@ export interface Strings {
   download: string;
   tryAgain: string;
   technical: string;
+  matchingPrompt: string;
+  classificationPrompt: string;
+  oddOneOutPrompt: string;
+  imageNumber: string;
+  confirm: string;
+  matchReference: string;
+  matchOption: string;
+  matched: string;
+  confidencePrompt: string;
+  confidenceLow: string;
+  confidenceHigh: string;
+  practiceTitle: string;
+  practiceText: string;
+  practiceOverTitle: string;
+  practiceOverText: string;
+  practiceAgainTitle: string;
+  practiceAgainText: string;
+  questionnaireTitle: string;
+  questionnaireFault: string;
+  answerNeeded: string;
+  numberNeeded: string;
+  fullText: string;
 }

@@ -14,6 +14,8 @@ const ENTRY_REFUSALS: readonly number[] = [400, 409, 413, 422];
 export interface SaveState {
   /** Entries that the server has not acknowledged. */
   waiting: number;
+  /** Since when the oldest of them has been on its way (performance.now); null: none is. */
+  waitingSince: number | null;
   /** Whether the last try failed for want of a connection. */
   isTroubled: boolean;
   /** Why the server will not take the entries; null while it does. */
@@ -30,6 +32,8 @@ type Send = (entries: readonly LogEntry[], keepalive: boolean) => Promise<LogRep
  */
 export class Outbox {
   readonly #pending = new Map<number, LogEntry>();
+  /** When an entry was first due to be sent; one that is held back is not due yet. */
+  readonly #due = new Map<number, number>();
   readonly #feedback = new Map<string, boolean>();
   readonly #listeners = new Set<() => void>();
   #writes: Promise<unknown> = Promise.resolve();
@@ -61,7 +65,12 @@ export class Outbox {
   }
 
   get state(): SaveState {
-    return { waiting: this.#pending.size, isTroubled: this.#isTroubled, refusal: this.#refusal };
+    return {
+      waiting: this.#pending.size,
+      waitingSince: this.#due.size === 0 ? null : Math.min(...this.#due.values()),
+      isTroubled: this.#isTroubled,
+      refusal: this.#refusal,
+    };
   }
 
   get lastSeq(): number {
@@ -118,11 +127,10 @@ export class Outbox {
     await this.#writes;
   }
 
-  /** The server's verdict on a practice answer; null if it does not come in time. */
-  async feedback(presentation: string, withinMs: number): Promise<boolean | null> {
-    const late = new Promise<void>((resolve) => setTimeout(resolve, withinMs));
-    await Promise.race([this.#until(() => this.#feedback.has(presentation)), late]);
-    return this.#feedback.get(presentation) ?? null;
+  /** The server's verdict on a practice answer, once it comes. */
+  async feedback(presentation: string): Promise<boolean> {
+    await this.#until(() => this.#feedback.has(presentation));
+    return this.#feedback.get(presentation) === true;
   }
 
   /** The page is being hidden and may not come back: one last request that outlives it. */
@@ -148,7 +156,6 @@ export class Outbox {
     this.#pending.set(kept.seq, kept);
     const write = this.store.put({ ...kept, session: this.session, acknowledged: false });
     this.#write(write);
-    this.#changed();
     if (canWait) this.#held ??= setTimeout(() => this.#pump(), HOLD_MS);
     else this.#pump();
     return kept;
@@ -167,6 +174,8 @@ export class Outbox {
   #pump(): void {
     if (this.#held) clearTimeout(this.#held);
     this.#held = null;
+    for (const seq of this.#pending.keys()) if (!this.#due.has(seq)) this.#due.set(seq, performance.now());
+    this.#changed();
     if (!this.#isSending) void this.#sendAll();
   }
 
@@ -205,7 +214,10 @@ export class Outbox {
 
   async #acknowledge(reply: LogReply): Promise<void> {
     if (reply.acknowledged.length === 0) throw new ConnectionError("The server acknowledged nothing.");
-    for (const seq of reply.acknowledged) this.#pending.delete(seq);
+    for (const seq of reply.acknowledged) {
+      this.#pending.delete(seq);
+      this.#due.delete(seq);
+    }
     for (const [presentation, verdict] of Object.entries(reply.feedback ?? {})) {
       this.#feedback.set(presentation, verdict.correct);
     }

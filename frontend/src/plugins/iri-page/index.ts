@@ -81,7 +81,7 @@ class IriPagePlugin implements JsPsychPlugin<Info> {
     row.append(...buttons);
     root.append(error, row);
     display.replaceChildren(root);
-    focusHeading(root);
+    focusPrimary(root);
     const shown = performance.now();
     onLoad();
     const onChoice = trial.on_choice ?? (() => null);
@@ -90,6 +90,8 @@ class IriPagePlugin implements JsPsychPlugin<Info> {
         .until?.()
         .then(() => resolve({ response: null, rt: Math.round(performance.now() - shown) }), reject);
       for (const [place, button] of buttons.entries()) {
+        // Enter held down since the page before must not answer this one.
+        button.addEventListener("keydown", (event) => event.repeat && event.preventDefault());
         button.addEventListener("click", async (event) => {
           if (row.ariaBusy === "true") return;
           setBusy(row, buttons, true);
@@ -149,12 +151,21 @@ function setBusy(row: HTMLElement, buttons: readonly HTMLButtonElement[], busy: 
   for (const button of buttons) button.setAttribute("aria-disabled", String(busy));
 }
 
-/** A new page starts at its heading, for the eye and for a screen reader. */
-function focusHeading(root: HTMLElement): void {
+/**
+ * The page's first control has the focus: what asks for it (`data-autofocus`), else the main button, else the
+ * heading. The page is a group named by its heading, so that a screen reader reads that first.
+ */
+function focusPrimary(root: HTMLElement): void {
   const heading = root.querySelector<HTMLElement>("h1");
-  if (!heading) return;
-  heading.tabIndex = -1;
-  heading.focus({ preventScroll: true });
+  if (heading) {
+    heading.tabIndex = -1;
+    heading.id = "iri-page-title";
+    root.setAttribute("role", "group");
+    root.setAttribute("aria-labelledby", heading.id);
+  }
+  const asking = root.querySelector<HTMLElement>("[data-autofocus]");
+  const main = root.querySelector<HTMLElement>(".iri-page-button.is-main");
+  (asking ?? main ?? heading)?.focus({ preventScroll: true });
 }
 
 export default IriPagePlugin;
