@@ -183,7 +183,9 @@ class Question(models.Model):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="questions")
     language = models.CharField(max_length=10, default="en")
     position = models.PositiveIntegerField(default=1)
-    name = models.SlugField("short name", max_length=40, help_text="Its column in the export, the same in all languages.")
+    name = models.SlugField(
+        "short name", max_length=40, help_text="Its column in the export, the same in all languages."
+    )
     kind = models.CharField(max_length=12, choices=QuestionKind, default=QuestionKind.TEXT)
     label = models.CharField(max_length=300)
     choices = models.TextField(
