@@ -155,6 +155,7 @@ def test_right_to_left_mirrors_the_page_and_leaves_left_and_right_of_a_trial(
     narrow.goto(studies["odd_one_out"])
     narrow.get_by_role("button", name="Start").press("Enter")
     narrow.get_by_role("button", name="I agree").press("Enter")
+    expect(narrow.get_by_role("heading", name="What to do")).to_be_visible()
     narrow.evaluate("document.documentElement.dir = 'rtl'")
     seen: dict[str, str] = {}
     check(narrow, "right-to-left-instructions", seen)
