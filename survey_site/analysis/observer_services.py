@@ -6,7 +6,7 @@ for comparison in compare_observers(study, "real"):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,6 +37,17 @@ class TransferFigures:
     stir_start: float | None
     cosine: float
     n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleScore:
+    """A condition's score by people: estimate, default interval, responses and participants."""
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+    n_participants: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +115,28 @@ def compare_observers(
 
     A `version` restricts people's scores and judgements to its own; IRIs are compared over all versions.
     """
-    people = {score.condition_id: score for score in AlignmentScore.objects.of_study(study, mode, version)}
+    stored = AlignmentScore.objects.of_study(study, mode, version).select_related("condition")
+    people = {
+        score.condition.slug: PeopleScore(
+            estimate=score.estimate,
+            low=score.interval().low,
+            high=score.interval().high,
+            n=score.n,
+            n_participants=score.n_participants,
+        )
+        for score in stored
+    }
+    return compare_with(study, people, version=version, confidence=confidence)
+
+
+def compare_with(
+    study: Study,
+    people: Mapping[str, PeopleScore],
+    *,
+    version: StudyVersion | None = None,
+    confidence: float = 0.95,
+) -> list[ObserverComparison]:
+    """As `compare_observers`, with people's scores by slug of their condition."""
     conditions = list(study.conditions.order_by("slug"))
     return [
         _comparison(observation, conditions, people, version, confidence)
@@ -112,17 +144,29 @@ def compare_observers(
     ]
 
 
+def credits_of(observation: Observation, version: StudyVersion | None = None) -> dict[str, float]:
+    """By trial (its id) the mean credit over its references; trials without a judgement are not there."""
+    rows = (
+        _judgements(observation, version)
+        .filter(credit__isnull=False)
+        .order_by()
+        .values("trial")
+        .annotate(mean=Avg("credit"))
+    )
+    return {str(row["trial"]): row["mean"] for row in rows}
+
+
 def _comparison(
     observation: Observation,
     conditions: Sequence[Condition],
-    people: dict[int, AlignmentScore],
+    people: Mapping[str, PeopleScore],
     version: StudyVersion | None,
     confidence: float,
 ) -> ObserverComparison:
     judged = _judged_by_condition(observation, version)
     observed = {row.condition_id: row for row in observation.conditions.all()}
     scores = tuple(
-        _score(condition, people.get(condition.pk), judged.get(condition.pk), observed.get(condition.pk))
+        _score(condition, people.get(condition.slug), judged.get(condition.pk), observed.get(condition.pk))
         for condition in conditions
     )
     both = [
@@ -182,18 +226,17 @@ def _references(observation: Observation, version: StudyVersion | None) -> int:
 
 def _score(
     condition: Condition,
-    people: AlignmentScore | None,
+    people: PeopleScore | None,
     judged: dict[str, Any] | None,
     observed: ObservedCondition | None,
 ) -> ObservedScore:
-    interval = people.interval() if people else None
     n_iris = observed.n_iris if observed else 0
     return ObservedScore(
         condition=condition.slug,
         is_control=condition.shows != Shows.IRI,
         people=people.estimate if people else None,
-        people_low=interval.low if interval else None,
-        people_high=interval.high if interval else None,
+        people_low=people.low if people else None,
+        people_high=people.high if people else None,
         n_responses=people.n if people else 0,
         n_participants=people.n_participants if people else 0,
         observer=judged["score"] if judged else None,
@@ -216,7 +259,6 @@ def _transfer(stored: dict[str, Any]) -> TransferFigures:
 
 
 Pair = tuple[float, float]
-Statistic = Callable[[Sequence[float], Sequence[float], float], Correlation]
 
 
 def _correlations(
