@@ -10,6 +10,7 @@ from survey_site.analysis.figures.agreement import MEASURES, measure
 from survey_site.analysis.figures.factors import constant_factors
 from survey_site.analysis.figures.figure import value_or_none
 from survey_site.analysis.models import StudyResults
+from survey_site.analysis.observer_view import observer_tables
 from survey_site.analysis.report import in_order
 from survey_site.analysis.rule_text import rule_title
 from survey_site.stimuli.models import StoredImage
@@ -53,6 +54,7 @@ def document_of(results: StudyResults, *, source: ImageSource) -> dict[str, Any]
         ],
         "left_out": _left_out(report),
         "examples": _examples(results.examples, labels, source),
+        "observers": observer_tables(report, labels),
         "comparisons": _comparisons(report["comparisons"], labels),
         "n_comparisons": len(report["comparisons"]),
         "catch": report["catch"]["right"] / report["catch"]["n"] if report["catch"]["n"] else None,

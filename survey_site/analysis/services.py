@@ -20,9 +20,10 @@ from survey_site.analysis.exclusions import flow
 from survey_site.analysis.exports import condition_facts
 from survey_site.analysis.methods_text import methods_paragraph
 from survey_site.analysis.models import AlignmentScore
+from survey_site.analysis.observer_report import observer_report
 from survey_site.analysis.report import ReportSettings, alignment_report
 from survey_site.analysis.response_rows import response_rows, with_exclusions
-from survey_site.analysis.responses import ResponseRow, is_scored
+from survey_site.analysis.responses import ResponseRow, answer_table, is_scored
 from survey_site.analysis.score_settings import ScoreSettings
 from survey_site.analysis.session_counts import session_counts
 from survey_site.analysis.versions import versions
@@ -63,6 +64,13 @@ def alignment_of(
             rows, conditions=condition_cells(condition_facts(version or study)), settings=settings
         ),
     }
+    report["observers"] = observer_report(
+        study,
+        report["scores"],
+        answer_table(row for row in rows if not row.excluded_by),
+        version=version,
+        settings=(settings or ReportSettings()).score,
+    )
     return {**report, "methods": methods_paragraph(report)}
 
 

@@ -16,6 +16,7 @@ from survey_site.analysis.figures.factors import factor_figures
 from survey_site.analysis.figures.figure import Figure
 from survey_site.analysis.figures.flow import flow_chart
 from survey_site.analysis.figures.forest import forest
+from survey_site.analysis.figures.observers import observer_figure
 from survey_site.analysis.figures.profiles import layer_profiles
 from survey_site.analysis.figures.with_without import with_and_without
 from survey_site.analysis.report import in_order
@@ -43,6 +44,7 @@ def _all(report: Mapping[str, Any]) -> Iterator[Figure | None]:
         yield layer_profiles(report)
         yield from factor_figures(report)
         yield agreement_figure(report, labels)
+        yield observer_figure(report, labels)
         yield with_and_without(report, labels)
     if "exclusions" in report:
         yield flow_chart(report)
