@@ -14,8 +14,8 @@ STATES = {
 
 
 def observer_tables(report: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
-    """asked: one row per observer. scored: those with judgements, the columns of `conditions`. networks: those
-    with transfer, the columns of `transfers`.
+    """asked: one row per observer. scored: those with judgements, which are the columns of `conditions`.
+    networks: those with transfer, which are the columns of `transfers`.
     """
     asked = [_asked(one) for one in report.get("observers", [])]
     scored = [one for one in asked if one["n_trials"]]

@@ -82,6 +82,7 @@ def _ask(study: Study, name: str, layer: Layer | None, queue: str, by: User | No
             "reason": "",
             "attempts": 0,
             "lease_until": None,
+            "finished_at": None,
             "requested_by_id": by.pk if by else None,
         },
     )

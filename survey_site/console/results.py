@@ -10,6 +10,7 @@ from django.urls import reverse
 from survey_site.analysis.document import document_of
 from survey_site.analysis.models import StudyResults
 from survey_site.analysis.session_counts import session_counts
+from survey_site.console.observers import observer_states
 from survey_site.participation.models import Mode, StudySession
 from survey_site.stimuli.models import StoredImage
 from survey_site.studies.models import Study
@@ -29,6 +30,7 @@ def results_of(study: Study, mode: str) -> dict[str, Any]:
         "n_newer": _changed_since(study, mode, results),
         "bots": bots_command(study),
         "refresh_seconds": settings.RESULTS_SECONDS,
+        "observer_states": observer_states(study),
         "download": reverse("results", args=[study.slug]) + "figures/",
         **(document_of(results, source=admin_address) if results else {}),
     }

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from survey_site.console import views
+from survey_site.console import observer_views, views
 
 urlpatterns = [
     path("admin/results/<slug:slug>/", views.results, name="results"),
@@ -13,4 +13,5 @@ urlpatterns = [
     path("admin/results/<slug:slug>/report.pdf", views.report_pdf, name="report-pdf"),
     path("admin/results/<slug:slug>/responses.csv", views.responses_csv, name="responses-csv"),
     path("admin/results/<slug:slug>/conditions.csv", views.conditions_csv, name="conditions-csv"),
+    path("admin/results/<slug:slug>/observers/", observer_views.ask_observers, name="ask-observers"),
 ]

@@ -17,6 +17,7 @@ from survey_site.access.services import record_event
 from survey_site.analysis import exports, report_files
 from survey_site.analysis.figures.catalogue import figures_of
 from survey_site.analysis.models import ResultFigure, StudyResults
+from survey_site.console.observers import observer_form
 from survey_site.console.results import results_of
 from survey_site.participation.models import Mode
 from survey_site.studies.models import Study
@@ -67,7 +68,11 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     if request.headers.get("X-Live"):
         response = render(request, "console/results_live.html", context)
     else:
-        context |= {**admin.site.each_context(request), "title": f"Results: {study.name}"}
+        context |= {
+            **admin.site.each_context(request),
+            "title": f"Results: {study.name}",
+            "observer_form": observer_form(study, request.user),
+        }
         response = render(request, "console/results.html", context)
     patch_vary_headers(response, ["X-Live"])
     return response

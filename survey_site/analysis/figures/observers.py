@@ -108,8 +108,9 @@ def _draw_panel(axes: Axes, observer: Mapping[str, Any]) -> None:
     axes.set_title(label(observer["label"], 30) + said, fontsize=10)
     axes.set_xlim(-0.04, 1.04)
     axes.set_ylim(-0.04, 1.04)
-    axes.set_xticks([0, 0.5, 1])
-    axes.set_yticks([0, 0.5, 1])
+    # Short, so that the ends of two neighbours' axes do not touch.
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.set_aspect("equal")
     axes.grid(color=GRID)
     axes.set_axisbelow(True)

@@ -1,0 +1,32 @@
+"""Asking simulated observers from the results page."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.admin.views.decorators import staff_member_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from survey_site.analysis.observing import ObserverRefused, request_observations
+from survey_site.console.observers import CHANGE_STUDY
+from survey_site.console.views import visible_study
+
+
+@require_POST
+@staff_member_required
+def ask_observers(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ask the observers that the form names; whoever may change the study may ask."""
+    study = visible_study(request, slug)
+    if not request.user.has_perm(CHANGE_STUDY):
+        raise PermissionDenied
+    names = request.POST.getlist("observer")
+    try:
+        asked = request_observations(study=study, observers=names, by=request.user)
+    except ObserverRefused as refusal:
+        messages.error(request, f"No observer was asked: {refusal}")
+    else:
+        said = "observer is" if len(asked) == 1 else "observers are"
+        messages.success(request, f"{len(asked)} {said} asked; a worker judges, and the results follow.")
+    return redirect("results", study.slug)
