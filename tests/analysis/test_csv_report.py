@@ -27,6 +27,7 @@ STORED_ONLY = {
     "mode",
     "sessions",
     "exclusions",
+    "observers",
     "unfinished",
     "methods",
 }
