@@ -1,6 +1,6 @@
 """Identically represented inputs (IRIs): a plain torch library, usable without Django or Celery.
 
->>> from workers.iri import invert, build, NetworkSpec, preset
+>>> from workers.iri import NetworkSpec, Optimizer, Recipe, Term, build, invert, preset
 """
 
 from importlib import import_module
@@ -11,14 +11,28 @@ _HOMES = {
     "Recipe": "recipe",
     "RecipeError": "recipe",
     "preset": "recipe",
+    "Term": "recipe_parts",
+    "Start": "recipe_parts",
+    "Optimizer": "recipe_parts",
+    "Transform": "recipe_parts",
+    "Passing": "recipe_parts",
     "NetworkSpec": "networks",
     "BuiltNetwork": "networks",
     "build": "networks",
     "list_layers": "networks",
     "invert": "inversion",
+    "invert_each": "inversion",
+    "Work": "search",
+    "Pool": "start_images",
+    "InversionError": "inversion",
+    "InversionStopped": "inversion",
     "Inversion": "inversion",
     "Progress": "inversion",
     "measure": "quality",
+    "null_distribution": "nulls",
+    "fit": "images",
+    "to_png": "images",
+    "from_png": "images",
 }
 
 
@@ -26,3 +40,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)

@@ -11,6 +11,8 @@ from workers.iri.responder import Responder
 # What the gradients on their way back, the kernels' work space and the allocator's gaps take beside.
 _SHARE = 0.5
 MOST = 256
+# A CPU is no faster beyond, and a fixed number keeps results repeatable there.
+MOST_ON_CPU = 32
 
 
 def held_bytes(network: BuiltNetwork, layer: str, size: int) -> int:
@@ -45,8 +47,8 @@ def fitting_batch_size(network: BuiltNetwork, layer: str, size: int, memory_byte
 
 
 def default_batch_size(network: BuiltNetwork, layer: str, size: int, device: torch.device, count: int) -> int:
-    """All `count` images on the CPU, where the batch decides the bytes; on a GPU what its memory holds."""
+    """Of `count` images MOST_ON_CPU at most, on a GPU what its memory holds."""
     if device.type != "cuda":
-        return count
+        return min(count, MOST_ON_CPU)
     memory = torch.cuda.get_device_properties(device).total_memory
     return min(count, fitting_batch_size(network, layer, size, memory))

@@ -105,11 +105,11 @@ def invert(
     L(x) = ||g(norm(x)) - g(norm(x_t))||_2 / ||g(norm(x_t))||_2, g being the layer's flattened response.
     Images don't influence one another; the iterate of least error is kept (or the last, as the recipe says).
 
-    `layer`: the name of any module that runs in a forward pass.
+    `layer`: a module, a graph node, or a transformer block's tokens (see layers.list_layers).
     `targets`: (n, 3, s, s) in [0, 1], s being the recipe's image_size.
     `recipe`: one for all, or one per target, of one image_size.
     `seeds`: one whole number per target, from 0 to 2**63 - 1.
-    `batch_size`: images searched for at a time; where None, all of them on the CPU, and on a GPU what its
+    `batch_size`: images searched for at a time; where None, 32 at most on the CPU, and on a GPU what its
     memory holds. An image that is finished makes room for one that waits.
     `on_result` is called with each image as soon as it is finished, `on_progress` about once a second,
     `should_stop` before every step.
@@ -265,7 +265,8 @@ def _checked(work: Work) -> Work:
         )
     if not 0 <= work.seed < 2**63:
         raise InversionError(f"a seed is {work.seed}; allowed: whole numbers from 0 to 2**63 - 1")
-    if not (target.min() >= 0 and target.max() <= 1):
+    # One that is not finite fails by itself, with its reason, when its turn comes (Lane.dead).
+    if target.isfinite().all() and not (target.min() >= 0 and target.max() <= 1):
         raise InversionError(
             f"a target ranges from {target.min():g} to {target.max():g}; allowed: numbers from 0 to 1"
         )

@@ -179,7 +179,7 @@ class Recipe:
             *self._where(),
             f"start: x_0 = {self.start.formula()}, rounded to 8 bits",
             f"step: {self.optimizer.formula(self.parametrization)}",
-            f"steps: {self._steps_formula()}; the {self.keep} iterate of each image is kept",
+            f"steps: {self._steps_formula()}; each image's {_KEPT[self.keep]} is kept",
             f"passes: {self.passing.formula()}",
         ]
         return "\n".join(lines)
@@ -261,6 +261,7 @@ def _make(kind: Any, where: str, values: Any) -> Any:
 
 _FAST = Optimizer("adam", 0.07, "cosine")
 _SIDE = 96  # pixels
+_KEPT = {"best": "iterate of least relative error", "last": "last iterate"}
 _PADDED_FROM = 224  # pixels; smaller images have no room for a frame
 _ROBUST = (
     Transform("jitter", pixels=8),

@@ -33,8 +33,9 @@ def test_the_batch_fills_half_of_what_the_weights_leave() -> None:
     assert fitting_batch_size(built(net), "norm2", SIZE, 80 << 30) == MOST
 
 
-def test_on_the_cpu_all_images_share_the_batch() -> None:
-    assert default_batch_size(built(conv_net()), "norm2", SIZE, CPU, 1000) == 1000
+def test_on_the_cpu_the_batch_is_a_fixed_number_at_most() -> None:
+    assert default_batch_size(built(conv_net()), "norm2", SIZE, CPU, 8) == 8
+    assert default_batch_size(built(conv_net()), "norm2", SIZE, CPU, 1000) == 32
 
 
 def test_on_a_gpu_the_batch_is_what_its_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,7 +197,6 @@ def test_a_target_that_the_layer_does_not_see_spoils_no_other() -> None:
         (torch.zeros(2, 3, 16, 16), [0], "2 targets and 1 seeds; allowed: one seed per target"),
         (torch.zeros(0, 3, 16, 16), [], "0 targets"),
         (torch.full((1, 3, 16, 16), 2.0), [0], "a target ranges from 2 to 2; allowed: numbers from 0 to 1"),
-        (torch.full((1, 3, 16, 16), torch.nan), [0], "a target ranges from nan"),
         (torch.zeros(1, 3, 16, 16), [-1], "a seed is -1; allowed: whole numbers from 0"),
     ],
 )
@@ -219,3 +218,12 @@ def test_a_layer_that_cannot_be_matched_is_named() -> None:
         invert(built(TwoStreams()), "pair", photographs(1), recipe(), [0])
     with pytest.raises(LayerError, match="'pool' does not depend on the image"):
         invert(built(Fixed()), "pool", photographs(1), recipe(), [0])
+
+
+def test_a_target_that_is_not_finite_stops_no_other() -> None:
+    targets = photographs(3)
+    targets[1, 0, 3, 3] = torch.nan
+    recipe = preset("reg_free", image_size=SIZE, steps=5)
+    found = invert(built(conv_net()), "norm2", targets, recipe, range(3))
+    assert found.failures == ("", "the response of layer 'norm2' to the target is not finite", "")
+    assert found.steps_run[0] == found.steps_run[2] == 5

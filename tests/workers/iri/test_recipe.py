@@ -55,7 +55,7 @@ def test_the_formula_says_what_is_minimised_from_where_and_how() -> None:
         "step: Adam (betas 0.9, 0.99), learning rate 0.07 falling to 0 by a cosine;"
         " x clamped to [0, 1] after every step\n"
         "steps: at most 240; an image is finished at relative error ≤ 0.03;"
-        " the best iterate of each image is kept\n"
+        " each image's iterate of least relative error is kept\n"
         "passes: on the 8-bit image closer to x_t on each measure than 99 % of pairs of natural images,"
         " the network's label is the target's"
     )
@@ -298,7 +298,7 @@ def test_the_formula_names_every_piece() -> None:
         "gradient: ReLUs that end at the layer pass it through unchanged\n"
         "start: x_0 = the image of the set nearest to x_t in pixels (L2), other than x_t, rounded to 8 bits\n"
         "step: θ ← θ − η ∇L / (‖∇L‖₂ + 1e-10), η = 0.5, halved from each of 8 blocks to the next\n"
-        "steps: 80; the best iterate of each image is kept\n"
+        "steps: 80; each image's iterate of least relative error is kept\n"
         "passes: on the 8-bit image closer to x_t on each measure than 99 % of pairs of natural images,"
         " the network's label is the target's"
     )
