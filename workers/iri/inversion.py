@@ -128,6 +128,10 @@ def invert(
     """
     recipes = [recipe] * len(targets) if isinstance(recipe, Recipe) else list(recipe)
     _check(targets, recipes, seeds)
+    if batch_size is None:
+        batch_size = default_batch_size(
+            network, layer, recipes[0].image_size, torch.device(device), len(recipes)
+        )
     began = time.monotonic()
     found: list[Found] = []
 
@@ -142,7 +146,7 @@ def invert(
             layer,
             map(Work, targets, seeds, recipes),
             on_result=keep,
-            batch_size=batch_size or _batch_size(network, layer, recipes, torch.device(device)),
+            batch_size=batch_size,
             count=len(targets),
             on_progress=on_progress,
             should_stop=should_stop,
@@ -226,10 +230,6 @@ def invert_each(
                 saved = time.monotonic()
     finally:
         give_back_freed_memory()
-
-
-def _batch_size(network: BuiltNetwork, layer: str, recipes: Sequence[Recipe], device: torch.device) -> int:
-    return default_batch_size(network, layer, recipes[0].image_size, device, len(recipes))
 
 
 def _resume(search: Search, state: dict[str, Any]) -> None:

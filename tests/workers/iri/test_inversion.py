@@ -12,7 +12,7 @@ from workers.iri.images import to_png
 from workers.iri.inversion import InversionError, InversionStopped, Progress
 from workers.iri.objectives import relative_error
 from workers.iri.recipe import Optimizer, Recipe, Start, Term, preset
-from workers.iri.search import FINISH_EVERY
+from workers.iri.search import FINISH_EVERY, SearchError
 
 PAPER = Optimizer("normalized_gradient", 1.0, "constant")
 
@@ -227,3 +227,10 @@ def test_a_target_that_is_not_finite_stops_no_other() -> None:
     found = invert(built(conv_net()), "norm2", targets, recipe, range(3))
     assert found.failures == ("", "the response of layer 'norm2' to the target is not finite", "")
     assert found.steps_run[0] == found.steps_run[2] == 5
+
+
+def test_a_batch_of_none_is_refused() -> None:
+    with pytest.raises(SearchError, match="batch_size is 0; allowed: whole numbers from 1"):
+        invert(
+            built(conv_net()), "norm2", photographs(1), preset("reg_free", image_size=SIZE), [0], batch_size=0
+        )
