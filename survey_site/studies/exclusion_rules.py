@@ -11,6 +11,7 @@ its meaning does, so that old decisions can be read.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -44,15 +45,15 @@ class SessionFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class Rule(ABC):
     """What all rules have: a name, a version, and `reason_against`."""
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
 
+    @abstractmethod
     def reason_against(self, facts: SessionFacts) -> str | None:
         """Why the session is left out; None if this rule keeps it."""
-        raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
         return {"rule": self.name, "version": self.version, **asdict(self)}

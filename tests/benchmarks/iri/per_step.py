@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tests.benchmarks.iri.kept_memory import MemorySetting, pass_loop
 from tests.benchmarks.iri.peers import Loop, Peer
 from tests.benchmarks.iri.reference import Reference
 from tests.benchmarks.iri.subjects import RESNET18, STAGES, photographs
 from tests.benchmarks.iri.timing import WARM_UP, Estimate, estimate, in_turn, ratios
 from workers.iri.memory import keep_freed_memory
 from workers.iri.recipe import preset
-from workers.iri.responder import Responder
 from workers.iri.search import Search, Work
 from workers.iri.start_images import make_start
 
@@ -63,7 +63,7 @@ def _step_cost(stage: str, layer: str, setting: StepSetting, on_round: Callable[
         Peer(reference_loop, layer, setting) as reference,
         Peer(reference_loop, layer, setting, True) as kept,
         Peer(library_loop, layer, setting) as library,
-        Peer(bare_loop, layer, setting) as bare,
+        Peer(pass_loop, RESNET18, layer, MemorySetting(setting.size, setting.batch), True) as bare,
     ):
         peers = {"reference": reference, "kept": kept, "library": library, "bare": bare}
         seconds = in_turn({name: peer.step for name, peer in peers.items()}, setting.rounds, on_round)
@@ -101,19 +101,6 @@ def library_loop(layer: str, setting: StepSetting) -> Loop:
     works = [Work(target, seed, recipe) for seed, target in enumerate(targets)]
     search = Search(RESNET18.build(), layer, works, batch_size=setting.batch)
     return Loop(search.step, search.least_errors)
-
-
-def bare_loop(layer: str, setting: StepSetting) -> Loop:
-    """Forward to the layer and backward to the image, and nothing else, as fast as the library can."""
-    keep_freed_memory()
-    responder = Responder(RESNET18.build(), [layer], setting.size, torch.device("cpu"))
-    images = _images(setting)[1].contiguous(memory_format=torch.channels_last)
-
-    def step() -> None:
-        leaf = images.requires_grad_()
-        torch.autograd.grad(responder.bare(leaf)[layer].sum(), leaf)
-
-    return Loop(step, list)
 
 
 def _images(setting: StepSetting) -> tuple[Tensor, Tensor]:
