@@ -14,14 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.site import FaultySite, Outcome
+from tests.faults.site import FaultySite
+from tests.faults.table import Report
 
 SELECTED = 3
-OUTCOMES = pytest.StashKey[list[Outcome]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[OUTCOMES] = []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -57,19 +53,6 @@ def nothing_asked_for(site: FaultySite) -> Iterator[None]:
 
 
 @pytest.fixture
-def report(request: pytest.FixtureRequest) -> list[Outcome]:
+def report(request: pytest.FixtureRequest) -> Report:
     """What is appended is shown in the table at the end."""
-    return request.config.stash[OUTCOMES]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    outcomes = config.stash[OUTCOMES]
-    if not outcomes:
-        return
-    terminalreporter.section("faults (leases of 5 s, a sweep every second)")
-    terminalreporter.write_line("| fault | lost | doubled | seconds to recovery | |")
-    terminalreporter.write_line("|---|---|---|---|---|")
-    for one in outcomes:
-        terminalreporter.write_line(
-            f"| {one.fault} | {one.lost} | {one.doubled} | {one.seconds:.1f} | {one.detail} |"
-        )
+    return Report(request.node)

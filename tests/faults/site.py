@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from survey_site.stack.embedded import EmbeddedServers
 from survey_site.stack.options import BASE_DIR
 from survey_site.stack.ports import free_port
 from survey_site.stack.processes import QUIET
+from tests.faults.table import Outcome
 from tests.lab import Lab
 from tests.servers import StackServers
 
@@ -35,17 +35,6 @@ SETTINGS = {
 }
 PATIENCE = 120.0
 STORE_MEGABYTES = 256
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a fault did: IRIs missing in the end, IRIs or chunks done twice, seconds until work went on."""
-
-    fault: str
-    lost: int
-    doubled: int
-    seconds: float
-    detail: str = ""
 
 
 class FaultySite(Lab):

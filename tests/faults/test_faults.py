@@ -11,11 +11,10 @@ import pytest
 import redis
 
 from survey_site.stack.children import wait_until
-from tests.faults.site import LEASE_SECONDS, FaultySite, Outcome, kill
+from tests.faults.site import LEASE_SECONDS, FaultySite, kill
+from tests.faults.table import Outcome, Report
 
 pytestmark = pytest.mark.broker
-
-Report = list[Outcome]
 
 
 def broker(site: FaultySite) -> redis.Redis:

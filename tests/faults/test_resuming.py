@@ -11,7 +11,8 @@ import pytest
 import skimage.data
 
 from survey_site.stack.processes import QUIET, WAIT_POLICY
-from tests.faults.site import FaultySite, Outcome
+from tests.faults.site import FaultySite
+from tests.faults.table import Report
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow_fault, pytest.mark.timeout(1800)]
 
@@ -86,9 +87,7 @@ def squeezed(site: FaultySite, tmp_path_factory: pytest.TempPathFactory) -> None
 
 
 @pytest.mark.usefixtures("squeezed")
-def test_killed_five_times_in_a_row_it_ends_at_the_same_bytes(
-    site: FaultySite, report: list[Outcome]
-) -> None:
+def test_killed_five_times_in_a_row_it_ends_at_the_same_bytes(site: FaultySite, report: Report) -> None:
     worker = real_worker(site, "undisturbed")
     job = queue(site)
     site.wait_for_end(job, seconds=400)
