@@ -9,7 +9,7 @@ from itertools import islice
 from statistics import median
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from survey_site.analysis.columns import (
     RESPONSE_COLUMNS,
@@ -22,7 +22,8 @@ from survey_site.analysis.columns import (
 )
 from survey_site.analysis.condition_columns import CONDITION_COLUMNS, ConditionFacts
 from survey_site.analysis.condition_labels import condition_labels
-from survey_site.analysis.models import Exclusion
+from survey_site.analysis.judgement_columns import JUDGEMENT_COLUMNS, JudgementFields
+from survey_site.analysis.models import Exclusion, Observation, ObserverJudgement
 from survey_site.participation.models import Response
 from survey_site.stimuli.models import IRIStatus
 from survey_site.studies.models import Condition, Study, StudyVersion, Trial, TrialOption, TrialReference
@@ -98,6 +99,14 @@ def stream_conditions_csv(source: Study | StudyVersion) -> Iterator[str]:
     return _csv(CONDITION_COLUMNS, condition_facts(source))
 
 
+def stream_judgements_csv(source: Study | StudyVersion) -> Iterator[str]:
+    """What simulated observers judged of a study's trials, or of one version's, as CSV text.
+
+    Those of the version and weights that judged last; by observer, then by trial in its version's order.
+    """
+    return _csv(JUDGEMENT_COLUMNS, map(JudgementFields._make, _judgements(source)))
+
+
 def _csv(columns: tuple[Column[Row], ...], rows: Iterable[Row]) -> Iterator[str]:
     yield _lines([[column.name for column in columns]])
     remaining = iter(rows)
@@ -124,6 +133,38 @@ def _responses(source: Study | StudyVersion, mode: str) -> Iterator[tuple]:
         "reference__index",
     )
     return responses.order_by(*order).values_list(*RESPONSE_PATHS).iterator(chunk_size=ROWS_PER_FETCH)
+
+
+# Where JudgementFields, in its order, are found from an ObserverJudgement.
+JUDGEMENT_PATHS = (
+    "trial__version__study__slug",
+    "trial__version__number",
+    "trial__condition__slug",
+    "trial__kind",
+    "trial_id",
+    "reference_id",
+    "reference__index",
+    "observer",
+    "version",
+    "weights_sha256",
+    "choice_id",
+    "n_nearest",
+    "credit",
+    "distances",
+)
+
+
+def _judgements(source: Study | StudyVersion) -> Iterator[tuple]:
+    study = source.study if isinstance(source, StudyVersion) else source
+    last = Observation.objects.filter(
+        study=study,
+        observer=OuterRef("observer"),
+        version=OuterRef("version"),
+        weights_sha256=OuterRef("weights_sha256"),
+    )
+    found = ObserverJudgement.objects.filter(Exists(last), trial__in=_trials(source))
+    order = ("observer", "trial__version__number", "trial__condition__slug", "trial_id", "reference__index")
+    return found.order_by(*order).values_list(*JUDGEMENT_PATHS).iterator(chunk_size=ROWS_PER_FETCH)
 
 
 def _trials(source: Study | StudyVersion) -> QuerySet[Trial]:

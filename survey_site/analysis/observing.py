@@ -17,7 +17,6 @@ from django.db.models.functions import Now
 
 from survey_site.access.models import User
 from survey_site.access.services import record_event
-from survey_site.analysis.models import StudyResults
 from survey_site.analysis.observer_models import (
     LEASE,
     MOST_ATTEMPTS,
@@ -225,7 +224,7 @@ def record_condition(
 def finish_observation(
     observation: Observation, *, version: str, weights_sha256: str, provenance: dict[str, Any]
 ) -> None:
-    """Everything is judged; the study's results are computed again."""
+    """Everything is judged."""
     Observation.objects.filter(pk=observation.pk).update(
         state=ObservationState.DONE,
         reason="",
@@ -235,7 +234,6 @@ def finish_observation(
         finished_at=Now(),
         lease_until=None,
     )
-    _results_are_due(observation)
 
 
 def fail_observation(observation: Observation, *, reason: str, can_pass: bool) -> None:
@@ -247,11 +245,6 @@ def fail_observation(observation: Observation, *, reason: str, can_pass: bool) -
         finished_at=None if again else Now(),
         lease_until=None,
     )
-    _results_are_due(observation)
-
-
-def _results_are_due(observation: Observation) -> None:
-    StudyResults.objects.filter(study=observation.study_id).update(mark="")
 
 
 def release_observation(observation: Observation) -> None:

@@ -14,7 +14,13 @@ from django.db.models.functions import Now
 
 from survey_site.analysis.examples import example_trials
 from survey_site.analysis.figures.catalogue import figures_of
-from survey_site.analysis.models import Exclusion, ResultFigure, StudyResults
+from survey_site.analysis.models import (
+    Exclusion,
+    Observation,
+    ObservationState,
+    ResultFigure,
+    StudyResults,
+)
 from survey_site.analysis.services import alignment_of, save_scores
 from survey_site.participation.models import StudySession
 from survey_site.studies.exclusion_rules import Researcher
@@ -31,10 +37,16 @@ LONG_LISTS = ("by_participant", "by_item")
 MOST_OF_A_FAILURE = 500
 
 MARKS = f"""
-    SELECT session.study_id, session.mode, md5(string_agg(
-        concat_ws(' ', session.id, session.state, session.last_seen_at, own.reason), ',' ORDER BY session.id))
+    SELECT session.study_id, session.mode, md5(concat_ws(';', max(observed.said), string_agg(
+        concat_ws(' ', session.id, session.state, session.last_seen_at, own.reason), ',' ORDER BY session.id
+    )))
     FROM {StudySession._meta.db_table} AS session
     LEFT JOIN {Exclusion._meta.db_table} AS own ON own.session_id = session.id AND own.rule = %(rule)s
+    LEFT JOIN (
+        SELECT study_id, string_agg(
+            concat_ws(' ', observer, state IN %(ended)s, finished_at, reason), ',' ORDER BY observer) AS said
+        FROM {Observation._meta.db_table} GROUP BY study_id
+    ) AS observed ON observed.study_id = session.study_id
     WHERE %(study)s::bigint IS NULL OR session.study_id = %(study)s
     GROUP BY session.study_id, session.mode
 """  # noqa: S608 - names of our own tables
@@ -74,12 +86,14 @@ def due_results() -> list[tuple[Study, str, str]]:
 
 
 def current_marks(study: Study | None = None) -> dict[tuple[int, str], str]:
-    """By study and mode a text that changes with every answer, every session and every exclusion by hand.
+    """By study and mode a text that changes with every answer, session, exclusion by hand, and simulated
+    observer that was asked or has ended.
 
-    It is read from the sessions alone, since each answer moves its session's `last_seen_at`.
+    Answers are not read, since each of them moves its session's `last_seen_at`.
     """
+    ended = (ObservationState.DONE.value, ObservationState.UNAVAILABLE.value)
     with connection.cursor() as cursor:
-        cursor.execute(MARKS, {"rule": Researcher.name, "study": study.pk if study else None})
+        cursor.execute(MARKS, {"rule": Researcher.name, "ended": ended, "study": study.pk if study else None})
         return {(pk, mode): f"{FORMAT}:{mark}" for pk, mode, mark in cursor.fetchall()}
 
 

@@ -136,6 +136,14 @@ def conditions_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     return _csv(exports.stream_conditions_csv(study), f"{slug}-conditions.csv")
 
 
+@require_safe
+@staff_member_required
+def judgements_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
+    study = visible_study(request, slug)
+    record_event(user=request.user, action="export judgements", subject=study)
+    return _csv(exports.stream_judgements_csv(study), f"{slug}-judgements.csv")
+
+
 def _csv(lines: Any, name: str) -> StreamingHttpResponse:
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'

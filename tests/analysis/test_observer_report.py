@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +13,11 @@ from django.template.loader import render_to_string
 
 from survey_site.analysis import observing
 from survey_site.analysis.document import document_of
+from survey_site.analysis.exports import stream_judgements_csv, stream_responses_csv
 from survey_site.analysis.figures.catalogue import figures_of
 from survey_site.analysis.figures.observers import COLUMNS
-from survey_site.analysis.models import StudyResults
+from survey_site.analysis.judgement_columns import JUDGEMENT_COLUMNS
+from survey_site.analysis.models import ObserverJudgement, StudyResults
 from survey_site.analysis.observer_view import observer_tables
 from survey_site.analysis.observing import request_observations
 from survey_site.analysis.results import compute_results, due_results, refresh_results
@@ -123,10 +127,38 @@ def test_the_tables_show_scores_transfer_and_why_an_observer_is_missing(judged: 
     assert row["cells"][0]["transfer"] == {"stir": 0.8, "stir_start": 0.3, "cosine": 0.9, "n": 4}
 
 
-def test_results_are_due_again_when_an_observer_has_judged(judged: AnsweredStudy) -> None:
+def test_results_are_due_again_when_an_observer_is_asked_or_has_judged(judged: AnsweredStudy) -> None:
+    due_again_after(judged, lambda: request_observations(study=judged.study, observers=["pixel-l2"]))
+    ssim = judged.study.observations.get(observer="ssim")
+    due_again_after(judged, lambda: observing.finish_observation(ssim, **STAMP, provenance={}))
+    waiting = judged.study.observations.get(observer="pixel-l2")
+    due_again_after(judged, lambda: observing.fail_observation(waiting, reason="no", can_pass=False))
+
+
+def due_again_after(judged: AnsweredStudy, change: Callable[[], object]) -> None:
     refresh_results()
     StudyResults.objects.update(rests_until=Now() - timedelta(seconds=1))
     assert due_results() == []
-    observation = judged.study.observations.get(observer="ssim")
-    observing.finish_observation(observation, **STAMP, provenance={})
+    change()
     assert [(study.slug, mode) for study, mode, _ in due_results()] == [("faces", "real")]
+
+
+def test_judgements_are_exported_with_the_responses_ids(judged: AnsweredStudy) -> None:
+    exported = list(csv.DictReader("".join(stream_judgements_csv(judged.study)).splitlines()))
+    assert list(exported[0]) == [column.name for column in JUDGEMENT_COLUMNS]
+    ssim = [row for row in exported if row["observer"] == "ssim"]
+    assert {row["condition"] for row in ssim} == {"first", "'-second", "third", "fourth", "control"}
+    credits = [float(row["credit"]) for row in ssim if row["condition"] == "third"]
+    assert credits == [1.0] * 4
+    answered_trials = {
+        row["trial_id"]
+        for row in csv.DictReader("".join(stream_responses_csv(judged.study, mode="real")).splitlines())
+    }
+    assert {row["trial_id"] for row in ssim} <= answered_trials
+
+
+def test_judgements_of_older_weights_are_not_exported(judged: AnsweredStudy) -> None:
+    everything = len("".join(stream_judgements_csv(judged.study)).splitlines())
+    ssim = ObserverJudgement.objects.filter(observer="ssim").count()
+    ObserverJudgement.objects.filter(observer="ssim").update(weights_sha256="0" * 64)
+    assert len("".join(stream_judgements_csv(judged.study)).splitlines()) == everything - ssim

@@ -34,6 +34,7 @@ PAGES = [
     "report.pdf",
     "responses.csv",
     "conditions.csv",
+    "judgements.csv",
 ]
 
 
@@ -90,7 +91,7 @@ def test_an_unknown_study_or_mode_is_not_found_and_writing_is_not_allowed(answer
     for page in PAGES:
         assert client.get(address(page, "houses")).status_code == 404
         assert client.post(address(page)).status_code == 405
-        if page != "conditions.csv":  # it has no mode
+        if page not in ("conditions.csv", "judgements.csv"):  # they have no mode
             assert client.get(address(page), {"mode": "test"}).status_code == 404
     assert not AuditEvent.objects.exists()
 
@@ -224,10 +225,12 @@ def test_an_export_is_written_into_the_audit_log(answered: AnsweredStudy) -> Non
     client = logged_in(ada)
     read(client.get(address("responses.csv"), {"mode": "pilot"}))
     read(client.get(address("conditions.csv")))
+    read(client.get(address("judgements.csv")))
     events = AuditEvent.objects.order_by("pk").values_list("user", "action", "subject", "detail")
     assert list(events) == [
         (ada.pk, "export responses", "Faces", {"mode": "pilot"}),
         (ada.pk, "export conditions", "Faces", {}),
+        (ada.pk, "export judgements", "Faces", {}),
     ]
 
 
