@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count as count_from
+from operator import index
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from workers.iri.batch_size import default_batch_size
+from workers.iri.devices import checked_device
 from workers.iri.lane import Found
 from workers.iri.memory import give_back_freed_memory
 from workers.iri.networks import BuiltNetwork
@@ -119,19 +122,18 @@ def invert(
 
     An image that can't be searched for to the end (a dead layer, a response that is not finite) fails with a
     reason in `failures` and stops no other.
-    Raises InversionError, PrecisionError, LayerNotFound, LayerError or SizeRefused for what can't be used,
-    InversionStopped, with what was finished, when told to stop.
+    Raises InversionError, DeviceError, PrecisionError, LayerNotFound, LayerError, SizeRefused, StartError (a
+    start image that can't be made, as of a natural one without `pool`) or PerceptualError (LPIPS weights that
+    aren't there) for what can't be used; InversionStopped, with what was finished, when told to stop.
 
     >>> network = build(NetworkSpec("package", "efficientnet_lite0", pretrained=True))
     >>> found = invert(network, "_avg_pooling", targets, preset("reg_free"), seeds=range(len(targets)))
     >>> png = to_png(found.images[0])
     """
-    recipes = [recipe] * len(targets) if isinstance(recipe, Recipe) else list(recipe)
-    _check(targets, recipes, seeds)
+    works = _works(network, targets, recipe, seeds)
     if batch_size is None:
-        batch_size = default_batch_size(
-            network, layer, recipes[0].image_size, torch.device(device), len(recipes)
-        )
+        size = works[0].recipe.image_size
+        batch_size = default_batch_size(network, layer, size, checked_device(device), len(works))
     began = time.monotonic()
     found: list[Found] = []
 
@@ -144,10 +146,10 @@ def invert(
         invert_each(
             network,
             layer,
-            map(Work, targets, seeds, recipes),
+            works,
             on_result=keep,
             batch_size=batch_size,
-            count=len(targets),
+            count=len(works),
             on_progress=on_progress,
             should_stop=should_stop,
             pool=pool,
@@ -203,7 +205,7 @@ def invert_each(
     search = Search(
         network,
         layer,
-        map(_checked, works),
+        map(_checked, count_from(), works),
         batch_size=batch_size,
         pool=pool,
         device=device,
@@ -239,38 +241,86 @@ def _resume(search: Search, state: dict[str, Any]) -> None:
         raise StateRefused(f"this search can't go on from that state: {error}") from error
 
 
-def _check(targets: Tensor, recipes: Sequence[Recipe], seeds: Sequence[int]) -> None:
+def _works(
+    network: BuiltNetwork, targets: Tensor, recipe: Recipe | Sequence[Recipe], seeds: Sequence[int]
+) -> list[Work]:
     """All at once what `_checked` checks one by one, before anything is computed."""
+    if not isinstance(network, BuiltNetwork):
+        raise InversionError(
+            f"the network is a {_kind(network)}; allowed: a BuiltNetwork, as build or from_module gives"
+        )
+    if not isinstance(targets, Tensor):
+        raise InversionError(
+            f"targets are a {_kind(targets)}; allowed: a torch.Tensor of floating-point numbers of shape"
+            " (n, 3, h, w), as torch.from_numpy(array) gives"
+        )
     if targets.ndim != 4 or targets.shape[1] != 3 or not targets.is_floating_point():
         raise InversionError(
             f"targets are {targets.dtype} of shape {tuple(targets.shape)};"
             " allowed: floating-point numbers of shape (n, 3, h, w)"
         )
+    seeds = _many("seeds", seeds, "one whole number per target")
+    recipes = [recipe] * len(targets) if isinstance(recipe, Recipe) else _many("recipe", recipe, _RECIPES)
     if len(targets) == 0 or len(seeds) != len(targets):
         raise InversionError(f"{len(targets)} targets and {len(seeds)} seeds; allowed: one seed per target")
     if len(recipes) != len(targets):
         raise InversionError(
             f"{len(targets)} targets and {len(recipes)} recipes; allowed: one for all, or one per target"
         )
-    for work in map(Work, targets, seeds, recipes):
-        _checked(work)
+    return [_checked(*one) for one in enumerate(map(Work, targets, seeds, recipes))]
 
 
-def _checked(work: Work) -> Work:
-    target, size = work.target, work.recipe.image_size
+_RECIPES = "a Recipe, as preset('reg_free') gives, or one per target"
+
+
+def _many(name: str, values: Any, allowed: str) -> list[Any]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InversionError(f"{name} is {values!r}; allowed: {allowed}")
+    return list(values)
+
+
+def _checked(place: int, work: Work) -> Work:
+    """The work, its seed a plain whole number."""
+    if not isinstance(work.recipe, Recipe):
+        raise InversionError(f"the recipe of target {place} is {work.recipe!r}; allowed: {_RECIPES}")
+    _check_target(place, work.target, work.recipe.image_size)
+    return replace(work, seed=_seed(place, work.seed))
+
+
+def _check_target(place: int, target: Tensor, size: int) -> None:
+    if not isinstance(target, Tensor):
+        raise InversionError(
+            f"target {place} is a {_kind(target)}; allowed: a torch.Tensor (3, {size}, {size})"
+        )
     if target.shape != (3, size, size) or not target.is_floating_point():
         raise InversionError(
-            f"a target is {target.dtype} of shape {tuple(target.shape)};"
+            f"target {place} is {target.dtype} of shape {tuple(target.shape)};"
             f" allowed: floating-point numbers of shape (3, {size}, {size}), its recipe's image_size"
         )
-    if not 0 <= work.seed < 2**63:
-        raise InversionError(f"a seed is {work.seed}; allowed: whole numbers from 0 to 2**63 - 1")
     # One that is not finite fails by itself, with its reason, when its turn comes (Lane.dead).
     if target.isfinite().all() and not (target.min() >= 0 and target.max() <= 1):
         raise InversionError(
-            f"a target ranges from {target.min():g} to {target.max():g}; allowed: numbers from 0 to 1"
+            f"target {place} ranges from {target.min():g} to {target.max():g}; allowed: numbers from 0 to 1"
         )
-    return work
+
+
+def _seed(place: int, seed: Any) -> int:
+    """Whole numbers of other libraries (numpy's, a tensor of one) become Python's, which can be stored."""
+    try:
+        whole = index(seed)
+    except TypeError as error:
+        raise InversionError(_seed_message(place, seed)) from error
+    if isinstance(seed, bool) or not 0 <= whole < 2**63:
+        raise InversionError(_seed_message(place, seed))
+    return whole
+
+
+def _seed_message(place: int, seed: Any) -> str:
+    return f"the seed of target {place} is {seed!r}; allowed: whole numbers from 0 to 2**63 - 1"
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 class _Reporter:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from workers.iri.blocks import block_names
 from workers.iri.graph import expose_all
 from workers.iri.layer_errors import LayerNotFound
+from workers.iri.sizes import REFUSALS, explained
 from workers.iri.tokens import token_sequence
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def list_layers(built: BuiltNetwork, image_size: int) -> list[LayerInfo]:
     Left out: what never runs, what gives no tensor with one row per image that depends on the image, nodes
     that only repeat what is listed, dropout and padding; where the code can't be traced, what runs more than
     once.
-    Raises RuntimeError where the network can't take images of this size.
+    Raises SizeRefused where the network can't take images of this size.
     """
     listing = _Listing(built, image_size)
     roles = listing.roles()
@@ -119,10 +120,16 @@ class _Listing:
         try:
             # With gradients, as in the descent: what doesn't depend on the image shows itself.
             logits: Tensor = self._network(self._built.normalize(images).requires_grad_())
+        except REFUSALS as error:
+            raise explained(self._pass, image_size, self._built.input_size, error) from error
         finally:
             for handle in handles:
                 handle.remove()
         return logits
+
+    @torch.no_grad()
+    def _pass(self, image_size: int) -> None:
+        self._built.module(self._built.normalize(torch.zeros(1, 3, image_size, image_size)))
 
     def _response(self, name: str, output: Any) -> _Response | None:
         module = self._modules.get(name)

@@ -70,8 +70,9 @@ class NetworkError(ValueError):
 class NetworkSpec:
     """What to build, and where its weights come from: exactly one of three.
 
-    `weights`: a local file (see weights.load_weights). `pretrained`: the weights that the source's own Python
-    package carries. `random_seed`: the initialisation drawn from this seed, untrained.
+    `weights`: a local file (see weights.load_weights); a string becomes a Path. `pretrained`: the weights
+    that the source's own Python package carries. `random_seed`: the initialisation drawn from this seed,
+    untrained.
     `mean`, `std` (per channel, for images in [0, 1]) and `input_size` (pixels, what it was trained at) are
     the source's own where None.
     """
@@ -90,7 +91,10 @@ class NetworkSpec:
         if self.source not in SOURCES:
             raise NetworkError(f"source is {self.source!r}; allowed: {', '.join(SOURCES)}")
         origins = (self.weights is not None, self.pretrained, self.random_seed is not None)
+        if self.weights is not None:
+            object.__setattr__(self, "weights", _path(self.weights))
         if sum(origins) != 1:
+            _check_known(self.source, self.architecture)
             raise NetworkError(
                 f"{self.architecture} has {sum(origins)} origins of its weights; "
                 "allowed: exactly one of weights, pretrained, random_seed"
@@ -99,6 +103,21 @@ class NetworkSpec:
             raise NetworkError(
                 f"pretrained weights of {self.source} would be downloaded; allowed: a weights file"
             )
+
+
+def _path(weights: object) -> Path:
+    if not isinstance(weights, str | Path):
+        raise NetworkError(
+            f"weights is {weights!r}; allowed: the path of a file of weights, as Path('resnet18.safetensors')"
+        )
+    return Path(weights)
+
+
+def _check_known(source: str, architecture: str) -> None:
+    known = architectures(source)
+    if architecture not in known:
+        nearest = difflib.get_close_matches(str(architecture), known, _NEAREST, cutoff=0.0)
+        raise NetworkError(f"{source} has no architecture {architecture!r}; nearest: {', '.join(nearest)}")
 
 
 @dataclass(frozen=True)
@@ -197,12 +216,7 @@ def build(spec: NetworkSpec) -> BuiltNetwork:
 
 
 def _plan(spec: NetworkSpec) -> _Plan:
-    known = architectures(spec.source)
-    if spec.architecture not in known:
-        nearest = difflib.get_close_matches(spec.architecture, known, _NEAREST, cutoff=0.0)
-        raise NetworkError(
-            f"{spec.source} has no architecture {spec.architecture!r}; nearest: {', '.join(nearest)}"
-        )
+    _check_known(spec.source, spec.architecture)
     return {"torchvision": _torchvision_plan, "timm": _timm_plan, "package": _package_plan}[spec.source](spec)
 
 

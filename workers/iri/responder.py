@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,13 +13,9 @@ from workers.iri.folding import prepare
 from workers.iri.graph import expose
 from workers.iri.layer_errors import LayerError
 from workers.iri.networks import BuiltNetwork
+from workers.iri.sizes import REFUSALS, SizeRefused, explained
 
-# Sizes tried to tell which ones a network takes that refused another.
-_COMMON_SIZES = (32, 64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 512)
-
-
-class SizeRefused(ValueError):
-    """An image size that the network can't take; the message names those that it can."""
+__all__ = ["Responder", "SizeRefused"]
 
 
 class Responder:
@@ -35,8 +32,8 @@ class Responder:
             module = prepare(network.module, layers, network.normalize(probe), device)
         except LayerError:
             raise
-        except (RuntimeError, AssertionError, ValueError) as error:
-            raise _explained(network, layers, size, error) from error
+        except REFUSALS as error:
+            raise explained(partial(_run, network, layers), size, network.input_size, error) from error
         self._extract = Extractor(module, layers)
         mean, std = (torch.tensor(one, device=device).view(3, 1, 1) for one in (network.mean, network.std))
         # (x - mean) / std in one pass over the image, and one back.
@@ -51,25 +48,6 @@ class Responder:
         return self._extract(normalized)
 
 
-def _explained(
-    network: BuiltNetwork, layers: Sequence[str], size: int, error: RuntimeError | AssertionError | ValueError
-) -> Exception:
-    """SizeRefused where other sizes work, the error itself where none does."""
-    tried = sorted({*_COMMON_SIZES, network.input_size} - {size})
-    allowed = [str(one) for one in tried if _takes(network, layers, one)]
-    if not allowed:
-        return error
-    said = str(error).partition("\n")[0] or type(error).__name__
-    return SizeRefused(
-        f"the network can't take images of {size} × {size} pixels ({said});"
-        f" of the sizes tried it takes {', '.join(allowed)}"
-    )
-
-
 @torch.no_grad()
-def _takes(network: BuiltNetwork, layers: Sequence[str], size: int) -> bool:
-    try:
-        Extractor(expose(network.module, layers), layers)(network.normalize(torch.zeros(1, 3, size, size)))
-    except (RuntimeError, AssertionError, ValueError):
-        return False
-    return True
+def _run(network: BuiltNetwork, layers: Sequence[str], size: int) -> None:
+    Extractor(expose(network.module, layers), layers)(network.normalize(torch.zeros(1, 3, size, size)))

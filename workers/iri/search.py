@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workers.iri.devices import checked_device
 from workers.iri.lane import Found, Lane, Member
 from workers.iri.layer_errors import LayerError
 from workers.iri.memory import keep_freed_memory
@@ -68,8 +69,8 @@ class Search:
     as many images, and so on; `pass_size` is how many. On the CPU the process keeps freed memory from now
     on (see memory). `precision`: of the gradients (see precision); float32 judges what is finished.
 
-    Raises SearchError, PrecisionError, LayerNotFound, LayerError or SizeRefused for what can't be, here or
-    from `step`.
+    Raises SearchError, DeviceError, PrecisionError, LayerNotFound, LayerError, SizeRefused, StartError or
+    PerceptualError for what can't be, here or from `step`.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Search:
     ) -> None:
         if batch_size < 1:
             raise SearchError(f"batch_size is {batch_size}; allowed: whole numbers from 1")
-        self._network, self._layer, self._device = network, layer, torch.device(device)
+        self._network, self._layer, self._device = network, layer, checked_device(device)
         check_precision(precision, self._device)
         self._precision = precision
         if self._device.type == "cpu":

@@ -103,9 +103,12 @@ def _of_other_class(pool: Pool, is_other: Tensor, generator: Generator) -> int:
     return places[int(torch.randint(len(places), (), generator=generator))]
 
 
+_GIVE = {"target": "give target=...", "pool": "give pool=Pool(images, labels), natural images to choose from"}
+
+
 def _given(name: str, start: Start, value: _Needed | None) -> _Needed:
     if value is None:
-        raise StartError(f"the start rule {start.rule!r} needs a {name}; allowed: give one")
+        raise StartError(f"the start rule {start.rule!r} needs a {name}; allowed: {_GIVE[name]}")
     return value
 
 

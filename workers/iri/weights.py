@@ -93,7 +93,10 @@ def state_sha256(module: nn.Module) -> str:
 
 def _read(path: Path) -> Any:
     if not path.is_file():
-        raise WeightsError(f"there is no weights file {path}")
+        raise WeightsError(
+            f"there is no weights file {str(path)!r}; allowed: a local file, .safetensors or a torch file of"
+            " plain tensors"
+        )
     if path.suffix == ".safetensors":
         try:
             return load_file(path)

@@ -1,18 +1,20 @@
 import math
 from itertools import pairwise
 
+import numpy
 import pytest
 import torch
 from torch import Tensor, nn
 
 from tests.workers.iri.tiny import SIZE, ChannelMeans, TwoStreams, built, conv_net, photographs
 from workers.iri import inversion, invert
+from workers.iri.devices import DeviceError, checked_device
 from workers.iri.extractor import LayerError, LayerNotFound, respond
 from workers.iri.images import to_png
-from workers.iri.inversion import InversionError, InversionStopped, Progress
+from workers.iri.inversion import InversionError, InversionStopped, Progress, invert_each
 from workers.iri.objectives import relative_error
 from workers.iri.recipe import Optimizer, Recipe, Start, Term, preset
-from workers.iri.search import FINISH_EVERY, SearchError
+from workers.iri.search import FINISH_EVERY, SearchError, Work
 
 PAPER = Optimizer("normalized_gradient", 1.0, "constant")
 
@@ -196,8 +198,26 @@ def test_a_target_that_the_layer_does_not_see_spoils_no_other() -> None:
         ),
         (torch.zeros(2, 3, 16, 16), [0], "2 targets and 1 seeds; allowed: one seed per target"),
         (torch.zeros(0, 3, 16, 16), [], "0 targets"),
-        (torch.full((1, 3, 16, 16), 2.0), [0], "a target ranges from 2 to 2; allowed: numbers from 0 to 1"),
-        (torch.zeros(1, 3, 16, 16), [-1], "a seed is -1; allowed: whole numbers from 0"),
+        (torch.full((1, 3, 16, 16), 2.0), [0], "target 0 ranges from 2 to 2; allowed: numbers from 0 to 1"),
+        (torch.zeros(1, 3, 16, 16), [-1], "the seed of target 0 is -1; allowed: whole numbers from 0"),
+        (torch.zeros(1, 3, 16, 16), [1.5], "the seed of target 0 is 1.5; allowed: whole numbers from 0"),
+        (
+            torch.zeros(1, 3, 16, 16),
+            numpy.array([0.0]),
+            r"target 0 is .*0\.0.*; allowed: whole numbers from 0",
+        ),
+        (torch.zeros(1, 3, 16, 16), 7, "seeds is 7; allowed: one whole number per target"),
+        (
+            torch.stack([torch.zeros(3, 16, 16), torch.full((3, 16, 16), -1.0)]),
+            [0, 1],
+            "target 1 ranges from -1",
+        ),
+        (
+            numpy.zeros((1, 3, 16, 16)),
+            [0],
+            r"targets are a numpy.ndarray; allowed: .*torch.from_numpy\(array\)",
+        ),
+        ([torch.zeros(3, 16, 16)], [0], "targets are a builtins.list; allowed: a torch.Tensor"),
     ],
 )
 def test_targets_and_seeds_that_cannot_be_used_are_named(
@@ -205,6 +225,67 @@ def test_targets_and_seeds_that_cannot_be_used_are_named(
 ) -> None:
     with pytest.raises(InversionError, match=message):
         invert(built(ChannelMeans()), "pool", targets, recipe(), seeds)
+
+
+def test_whole_numbers_of_other_libraries_are_seeds() -> None:
+    def start(seed: object) -> Tensor:
+        return invert(built(ChannelMeans()), "pool", photographs(1), recipe(steps=1), seed).start_images
+
+    assert torch.equal(start(numpy.arange(5, 6)), start([5]))
+    assert torch.equal(start(torch.tensor([5])), start([5]))
+
+
+def test_works_that_cannot_be_used_are_named_with_their_place() -> None:
+    works = [Work(photographs(1)[0], 0, recipe(steps=1)), Work(numpy.zeros((3, 16, 16)), 1, recipe(steps=1))]
+    with pytest.raises(InversionError, match=r"target 1 is a numpy.ndarray; allowed: a torch.Tensor \(3, 16"):
+        invert_each(built(ChannelMeans()), "pool", works, on_result=lambda found: None, batch_size=2)
+
+
+def test_recipes_and_networks_that_are_none_are_named() -> None:
+    def run(network: object, recipe: object) -> None:
+        invert(network, "pool", photographs(1), recipe, [0])
+
+    allowed = r"allowed: a Recipe, as preset\('reg_free'\) gives"
+    with pytest.raises(InversionError, match=f"recipe is 'reg_free'; {allowed}"):
+        run(built(ChannelMeans()), "reg_free")
+    with pytest.raises(InversionError, match=f"the recipe of target 0 is 'reg_free'; {allowed}"):
+        run(built(ChannelMeans()), ["reg_free"])
+    with pytest.raises(
+        InversionError, match=r"the network is a tests.*ChannelMeans; allowed: a BuiltNetwork"
+    ):
+        run(ChannelMeans(), recipe())
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda", "device is 'cuda', but torch finds no CUDA device here; allowed: cpu"),
+        ("cuda:3", "device is 'cuda:3', but torch finds no CUDA device here; allowed: cpu"),
+        ("gpu", "device is 'gpu'; allowed: cpu, cuda, cuda:0"),
+        ("meta", "device is 'meta'; allowed: cpu, cuda, cuda:0"),
+    ],
+)
+def test_a_device_that_cannot_be_is_named(device: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for batch_size in (None, 1):
+        with pytest.raises(DeviceError, match=message):
+            invert(
+                built(ChannelMeans()),
+                "pool",
+                photographs(1),
+                recipe(),
+                [0],
+                batch_size=batch_size,
+                device=device,
+            )
+
+
+def test_a_gpu_that_is_not_there_is_named_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(DeviceError, match="device is 'cuda:2'; allowed here: cpu, cuda:0, cuda:1"):
+        checked_device("cuda:2")
+    assert checked_device("cuda") == torch.device("cuda")
 
 
 def test_a_layer_that_cannot_be_matched_is_named() -> None:

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.workers.iri.tiny import ChannelMeans, built
-from workers.iri.networks import NetworkError, NetworkSpec, architectures, build, catalogue
+from workers.iri.networks import NetworkError, NetworkSpec, WeightsError, architectures, build, catalogue
 
 
 def test_torchvision_s_classification_networks_are_known_by_name() -> None:
@@ -59,12 +59,26 @@ def test_weights_come_from_exactly_one_place() -> None:
         NetworkError, match="0 origins of its weights; allowed: exactly one of weights, pretr"
     ):
         NetworkSpec("torchvision", "resnet18")
+    with pytest.raises(NetworkError, match="torchvision has no architecture 'resnet19'; nearest: resnet1"):
+        NetworkSpec("torchvision", "resnet19")
     with pytest.raises(NetworkError, match="2 origins"):
         NetworkSpec("torchvision", "resnet18", weights=Path("w.pt"), random_seed=1)
     with pytest.raises(
         NetworkError, match="pretrained weights of torchvision would be downloaded; allowed: a w"
     ):
         NetworkSpec("torchvision", "resnet18", pretrained=True)
+
+
+def test_weights_are_a_file(tmp_path: Path) -> None:
+    with pytest.raises(NetworkError, match="weights is 3; allowed: the path of a file"):
+        NetworkSpec("torchvision", "resnet18", weights=3)  # type: ignore[arg-type]
+    spec = NetworkSpec("torchvision", "resnet18", weights="text")  # type: ignore[arg-type]
+    with pytest.raises(WeightsError, match=r"no weights file 'text'; allowed: a local file, .safet"):
+        build(spec)
+    file = tmp_path / "resnet18.safetensors"
+    save_file(build(NetworkSpec("torchvision", "resnet18", random_seed=0)).module.state_dict(), file)
+    spec = NetworkSpec("torchvision", "resnet18", weights=str(file))  # type: ignore[arg-type]
+    assert build(spec).provenance["weights_file"] == "resnet18.safetensors"
 
 
 def test_images_are_normalised_per_channel() -> None:

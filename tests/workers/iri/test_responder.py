@@ -4,7 +4,7 @@ import torch
 from tests.workers.iri.tiny import SIZE, built, conv_net, photographs
 from workers.iri.extractor import respond
 from workers.iri.layer_errors import LayerNotFound
-from workers.iri.networks import BuiltNetwork, NetworkSpec, build
+from workers.iri.networks import BuiltNetwork, NetworkSpec, build, list_layers
 from workers.iri.responder import Responder, SizeRefused
 
 CPU = torch.device("cpu")
@@ -36,6 +36,13 @@ def test_a_transformer_names_the_one_size_it_takes() -> None:
     network = build(NetworkSpec("timm", "vit_tiny_patch16_224", random_seed=0, num_classes=10))
     with pytest.raises(SizeRefused, match=r"can't take images of 96 × 96 pixels \(.*it takes 224$"):
         Responder(network, ["blocks.0#class"], 96, CPU)
+
+
+@pytest.mark.torch
+def test_a_listing_names_the_size_that_a_transformer_takes() -> None:
+    network = build(NetworkSpec("torchvision", "vit_b_16", random_seed=0, num_classes=10))
+    with pytest.raises(SizeRefused, match=r"can't take images of 64 × 64 pixels \(.*it takes 224$"):
+        list_layers(network, 64)
 
 
 def test_an_unknown_layer_is_no_matter_of_size() -> None:

@@ -93,7 +93,9 @@ def test_a_pool_of_the_target_alone_has_nothing_to_choose(choice: str) -> None:
 
 def test_what_the_rule_needs_is_named() -> None:
     natural = Start("natural", choice="other_class")
-    with pytest.raises(StartError, match="the start rule 'natural' needs a pool"):
+    with pytest.raises(
+        StartError, match=r"'natural' needs a pool; allowed: give pool=Pool\(images, labels\)"
+    ):
         make_start(natural, 32, 0, target=target(0))
     with pytest.raises(StartError, match="the start rule 'target_noise' needs a target"):
         make_start(Start("target_noise"), 32, 0)

@@ -1,0 +1,78 @@
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from tests.workers.iri.tiny import SIZE, ChannelMeans, conv_net, photographs
+from workers.iri import own_networks
+from workers.iri.inversion import invert
+from workers.iri.layers import list_layers
+from workers.iri.networks import NetworkError
+from workers.iri.own_networks import from_module
+from workers.iri.quality import measure
+from workers.iri.recipe import preset
+
+pytestmark = pytest.mark.torch
+METHOD = Path(__file__).parents[3] / "docs" / "method.md"
+
+
+def test_a_module_of_ones_own_is_listed_searched_and_measured() -> None:
+    network = from_module(conv_net(), input_size=SIZE, labels=["a", "b", "c", "d", "e"])
+    assert [one.name for one in list_layers(network, SIZE)][-1] == "head"
+    targets, recipe = photographs(2), preset("reg_free", image_size=SIZE, steps=60, finish_below=None)
+    found = invert(network, "pool", targets, recipe, [0, 1])
+    rows = measure(network, "pool", found.images, targets)
+    assert all(row.similarity.relative_error < 0.1 for row in rows)
+    assert all(str(row.target_label)[0] in "abcde" for row in rows)
+    assert network.provenance["architecture"] == "tests.workers.iri.tiny.ConvNet"
+
+
+def test_the_module_itself_is_left_as_it_was_and_may_change() -> None:
+    own = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Dropout()).train()
+    network = from_module(own, input_size=SIZE, has_classes=False)
+    assert own.training
+    assert all(one.requires_grad for one in own.parameters())
+    before = network.module(photographs(1))
+    with torch.no_grad():
+        own.get_submodule("0").get_parameter("weight").zero_()
+    assert torch.equal(network.module(photographs(1)), before)
+
+
+def test_images_are_normalised_as_it_says() -> None:
+    network = from_module(ChannelMeans(), input_size=SIZE, mean=[0.5, 0.5, 0.25], std=(0.5, 0.25, 0.25))
+    normal = network.normalize(torch.ones(1, 3, 1, 1))
+    assert normal.flatten().tolist() == [1, 2, 3]
+    plain = from_module(ChannelMeans(), input_size=SIZE)
+    assert torch.equal(plain.normalize(photographs(1)), photographs(1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"module": "resnet18"}, "the module is 'resnet18'; allowed: a torch.nn.Module"),
+        ({"input_size": 0}, "input_size is 0; allowed: a whole number of pixels from 1"),
+        ({"input_size": 32.0}, "input_size is 32.0; allowed: a whole number"),
+        ({"mean": 0.5}, "mean is 0.5; allowed: three numbers, one per channel"),
+        ({"std": (0.5, 0.5)}, r"std is \(0.5, 0.5\); allowed: three numbers"),
+        ({"std": (0.5, 0.5, 0)}, r"std is \(0.5, 0.5, 0\); allowed: finite numbers above 0"),
+        ({"mean": (0, 0, float("nan"))}, r"mean is \(0, 0, nan\); allowed: finite numbers"),
+    ],
+)
+def test_what_cannot_be_is_named(changes: dict[str, object], message: str) -> None:
+    given = {"module": ChannelMeans(), "input_size": SIZE, **changes}
+    with pytest.raises(NetworkError, match=message):
+        from_module(given.pop("module"), **given)  # type: ignore[arg-type]
+
+
+def test_the_example_of_the_docstring_runs() -> None:
+    assert doctest.testmod(own_networks).failed == 0
+    assert doctest.testmod(own_networks).attempted > 0
+
+
+def test_the_example_of_the_method_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n([^`]*from_module[^`]*)```", METHOD.read_text())
+    exec(compile(example, "docs/method.md", "exec"), {})  # noqa: S102
+    assert re.fullmatch(r"relative errors: 0\.\d+, 0\.\d+\n", capsys.readouterr().out)

@@ -1,0 +1,75 @@
+"""Networks of one's own: any module becomes what `invert` takes."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+
+from torch import nn
+
+from workers.iri.networks import BuiltNetwork, NetworkError
+from workers.iri.weights import state_sha256
+
+Channels = tuple[float, float, float]
+
+
+def from_module(
+    module: nn.Module,
+    *,
+    input_size: int,
+    mean: Sequence[float] = (0.0, 0.0, 0.0),
+    std: Sequence[float] = (1.0, 1.0, 1.0),
+    labels: Sequence[str] | None = None,
+    has_classes: bool = True,
+) -> BuiltNetwork:
+    """A module of one's own as a network for `invert`, `measure` and `list_layers`.
+
+    `module`: takes images (n, 3, h, w), normalised as (images - mean) / std per channel, on the CPU; gives
+    logits (n, classes), or features where `has_classes` is false. A frozen copy in evaluation mode is taken,
+    so what becomes of the module afterwards changes nothing.
+    `input_size`: height and width in pixels that it was trained at.
+    `mean`, `std`: of images in [0, 1]; where left out, images go in as they are.
+    `labels`: the classes' names, in the order of the logits.
+    Raises NetworkError for a value that can't be.
+
+    >>> import torch
+    >>> from workers.iri import from_module, invert, preset
+    >>> stem = torch.nn.Conv2d(3, 8, 5, stride=2)
+    >>> own = torch.nn.Sequential(stem, torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    >>> network = from_module(own, input_size=32, has_classes=False)
+    >>> recipe = preset("reg_free", image_size=32, steps=5)
+    >>> invert(network, "1", torch.rand(2, 3, 32, 32), recipe, seeds=[0, 1]).images.shape
+    torch.Size([2, 3, 32, 32])
+    """
+    if not isinstance(module, nn.Module):
+        raise NetworkError(f"the module is {module!r}; allowed: a torch.nn.Module")
+    if isinstance(input_size, bool) or not isinstance(input_size, int) or input_size < 1:
+        raise NetworkError(f"input_size is {input_size!r}; allowed: a whole number of pixels from 1")
+    own = copy.deepcopy(module).cpu().eval().requires_grad_(False)
+    digest = state_sha256(own)
+    return BuiltNetwork(
+        module=own,
+        mean=_channels("mean", mean, -math.inf),
+        std=_channels("std", std, 0.0),
+        input_size=input_size,
+        weights_sha256=digest,
+        labels=None if labels is None else tuple(labels),
+        has_classes=has_classes,
+        provenance={
+            "source": "own module",
+            "architecture": f"{type(module).__module__}.{type(module).__qualname__}",
+            "weights_sha256": digest,
+        },
+    )
+
+
+def _channels(name: str, values: Sequence[float], above: float) -> Channels:
+    try:
+        red, green, blue = (float(value) for value in values)
+    except (TypeError, ValueError) as error:
+        raise NetworkError(f"{name} is {values!r}; allowed: three numbers, one per channel") from error
+    if not all(above < one < math.inf for one in (red, green, blue)):
+        limit = "" if above == -math.inf else f" above {above:g}"
+        raise NetworkError(f"{name} is {values!r}; allowed: finite numbers{limit}")
+    return red, green, blue
