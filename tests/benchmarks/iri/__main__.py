@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--cache", type=Path, help="folder of the reference's long descents, to go on with and to use again"
     )
+    parser.add_argument(
+        "--setting",
+        action="append",
+        metavar="NAME",
+        help="of the part settings only the row of this name; may be given several times",
+    )
     return parser
 
 
@@ -89,7 +95,9 @@ def _match(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any]
 
 def _settings(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
     setting = settings.QUICK if given.quick else settings.FloorSetting()
-    names = setting.names or tuple(settings.settings(setting.size, setting.steps))
+    if given.setting:
+        setting = replace(setting, names=tuple(given.setting))
+    names = settings.chosen(setting)
     rows = settings.floors(setting, _advance(progress, "settings", len(STAGES) * len(names)))
     return rows, report.floor_table(rows)
 
