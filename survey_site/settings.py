@@ -110,6 +110,11 @@ CELERY_BEAT_SCHEDULE = {
 IMAGE_MAX_PIXELS = env_int("IMAGE_MAX_PIXELS", 40_000_000, minimum=1)
 IMAGE_MAX_BYTES = env_int("IMAGE_MAX_BYTES", 40_000_000, minimum=1)
 
+# Recruiters (docs/recruiters.md).
+PROLIFIC_API_URL = env_url("PROLIFIC_API_URL", "https://api.prolific.com", schemes=["http", "https"])
+PROLIFIC_API_TOKEN = env_str("PROLIFIC_API_TOKEN")
+PROLIFIC_WEBHOOK_SECRET = env_str("PROLIFIC_WEBHOOK_SECRET")
+
 # Application --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "survey_site.console",  # before unfold: its admin/index.html is the overview

@@ -14,6 +14,7 @@ export interface Study {
   slug: string;
   title: string;
   status: "draft" | "open" | "paused" | "closed";
+  recruiter: "open" | "single_use" | "prolific" | "mturk";
   accepting: boolean;
   /** As many as wanted have taken part. */
   full: boolean;
@@ -46,11 +47,18 @@ export interface CreatedSession {
   state: SessionState;
 }
 
-export interface SessionStatus {
+/** What a participant takes back to where they came from; all null before the end. */
+export interface Ending {
+  completion_code: string | null;
+  redirect_url: string | null;
+  /** The form that ends an assignment on Mechanical Turk. */
+  submit: { action: string; fields: Record<string, string> } | null;
+}
+
+export interface SessionStatus extends Ending {
   session_id: string;
   state: SessionState;
   study: string;
-  completion_code: string | null;
 }
 
 export type Format = "two_afc" | "matching" | "classification" | "odd_one_out";
@@ -123,7 +131,7 @@ export interface LogReply {
 
 export type FinishReply =
   | { complete: false; missing_seqs: number[]; unanswered: string[]; questionnaire_open: boolean }
-  | { complete: true; completion_code: string; redirect_url: string | null };
+  | ({ complete: true } & Ending);
 
 /** The server answered, and said no. */
 export class ApiError extends Error {
@@ -220,10 +228,7 @@ export class SessionApi {
     return request("GET", "/api/sessions/me/", { token: this.token });
   }
 
-  consent(
-    agreed: boolean,
-    consentVersion: string,
-  ): Promise<{ state: SessionState; completion_code: string | null }> {
+  consent(agreed: boolean, consentVersion: string): Promise<{ state: SessionState } & Ending> {
     const body = { agreed, consent_version: consentVersion };
     return request("POST", "/api/sessions/me/consent/", { token: this.token, body });
   }

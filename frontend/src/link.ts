@@ -13,6 +13,11 @@ export function readLink(search: string): SurveyLink {
   return { mode: mode === "pilot" ? "pilot" : "real", language: lang ?? null, recruitment };
 }
 
+/** Whether Mechanical Turk shows the page to somebody who has not accepted the HIT. */
+export function isMturkPreview({ recruitment }: SurveyLink): boolean {
+  return recruitment.assignmentId === "ASSIGNMENT_ID_NOT_AVAILABLE";
+}
+
 /** Where this browser keeps the session: another recruiter's id in the link is another participant. */
 export function sessionKey(slug: string, link: SurveyLink): string {
   const parameters = Object.entries(link.recruitment).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -1,4 +1,4 @@
-import type { Question, Study } from "./api";
+import type { Ending, Question, Study } from "./api";
 import { element, richText } from "./html";
 import { fill, stringsFor } from "./i18n";
 import type { Strings } from "./i18n/strings";
@@ -120,22 +120,26 @@ export function savingPage(strings: Strings, until: () => Promise<unknown>, help
   return page(strings.savingTitle, [element("p", {}, strings.savingText), help], { until });
 }
 
-export function lastPage(
-  title: string,
-  text: string,
-  strings: Strings,
-  code: string | null,
-  redirect: string | null,
-) {
+export function lastPage(title: string, text: string, strings: Strings, ending: Ending) {
   const content: Node[] = [];
-  if (code) content.push(codeBox(strings, code));
-  if (redirect) {
-    content.push(
-      element("p", {}, element("a", { class: "button-link", href: redirect }, strings.returnLink)),
-    );
+  if (ending.completion_code) content.push(codeBox(strings, ending.completion_code));
+  if (ending.redirect_url) {
+    const link = element("a", { class: "button-link", href: ending.redirect_url }, strings.returnLink);
+    content.push(element("p", {}, link));
   }
+  if (ending.submit) content.push(submitForm(strings, ending.submit));
   content.push(richText(text));
   return page(title, content);
+}
+
+/** The form that Mechanical Turk takes: it leaves this page, inside the frame. */
+function submitForm(strings: Strings, { action, fields }: NonNullable<Ending["submit"]>): HTMLElement {
+  const form = element("form", { method: "post", action });
+  for (const [name, value] of Object.entries(fields)) {
+    form.append(element("input", { type: "hidden", name, value }));
+  }
+  form.append(element("button", { type: "submit", class: "iri-page-button is-main" }, strings.submitHit));
+  return form;
 }
 
 function codeBox(strings: Strings, code: string): HTMLElement {

@@ -2,6 +2,7 @@ import {
   ApiError,
   type CreatedSession,
   createSession,
+  type Ending,
   type FinishReply,
   getStudy,
   isTemporary,
@@ -17,7 +18,7 @@ import { element } from "./html";
 import { stringsFor } from "./i18n";
 import type { Strings } from "./i18n/strings";
 import { currentViewport, type Grid, imageSize } from "./layout";
-import { readLink, type SurveyLink, sessionKey } from "./link";
+import { isMturkPreview, readLink, type SurveyLink, sessionKey } from "./link";
 import { remainingSteps, type Step } from "./order";
 import * as pages from "./pages";
 import { Practice } from "./practice";
@@ -48,6 +49,17 @@ const FEEDBACK_WAIT_MS = 10_000;
 /** When saving at the end takes longer than this, the answers are offered as a file. */
 const OFFER_FILE_MS = 20_000;
 
+/** Refusals that mean that the address is not the one that the participant was given. */
+const LINK_FAULTS = new Set([
+  "invalid_recruiter_id",
+  "invalid_submit_address",
+  "link_used",
+  "recruiter_id_missing",
+  "submission_taken",
+  "unknown_link",
+  "wrong_recruiter_study",
+]);
+
 /** What asking the trials that are left needs to know. */
 interface Asking {
   log: Outbox;
@@ -60,6 +72,7 @@ interface Asking {
 }
 
 type Reached = Extract<FinishReply, { complete: true }>;
+type Decided = Awaited<ReturnType<SessionApi["consent"]>>;
 
 /** One participant's walk through a study: welcome, consent, instructions, trials, debrief. */
 export class SurveySession {
@@ -129,6 +142,7 @@ export class SurveySession {
       const text = study.status === "paused" ? strings.pausedText : strings.closedText;
       return this.#end(strings.closedTitle, text);
     }
+    if (isMturkPreview(this.#link)) return this.#end(study.title, strings.mturkPreviewText);
     if (study.full && this.#link.mode === "real") return this.#end(strings.refusedTitle, strings.fullText);
     const isSmall = study.policy.mobile !== "allow" && isSmallTouchDevice();
     if (isSmall && study.policy.mobile === "block") {
@@ -160,11 +174,11 @@ export class SurveySession {
       case "running":
         return this.#answer(api, status.state === "running");
       case "finished":
-        return this.#last(strings.debriefTitle, texts.debrief, status.completion_code, null);
+        return this.#last(strings.debriefTitle, texts.debrief, status);
       case "refused":
-        return this.#last(strings.refusedTitle, texts.refused, status.completion_code, null);
+        return this.#last(strings.refusedTitle, texts.refused, status);
       case "screened_out":
-        return this.#last(strings.refusedTitle, strings.screenedOutText, status.completion_code, null);
+        return this.#last(strings.refusedTitle, strings.screenedOutText, status);
       case "dropped":
         return this.#sendTheRest(api, status.session_id);
       case "withdrawn":
@@ -173,7 +187,7 @@ export class SurveySession {
   }
 
   async #consent(api: SessionApi, note: string | null): Promise<void> {
-    let outcome: { state: string; completion_code: string | null } | "changed" | null = null;
+    let outcome: Decided | "changed" | null = null;
     const decide = async (button: number): Promise<string | null> => {
       try {
         outcome = await api.consent(button === 0, this.study.consent_version);
@@ -186,10 +200,10 @@ export class SurveySession {
       }
     };
     await this.#stage.show(pages.consentPage(this.study, this.#strings, note, decide));
-    const decided = outcome as { state: string; completion_code: string | null } | "changed" | null;
+    const decided = outcome as Decided | "changed" | null;
     if (decided === "changed") return this.#consent(api, this.#strings.consentChanged);
     if (decided?.state === "refused") {
-      return this.#last(this.#strings.refusedTitle, this.study.texts.refused, decided.completion_code, null);
+      return this.#last(this.#strings.refusedTitle, this.study.texts.refused, decided);
     }
     return this.#answer(api, false);
   }
@@ -335,9 +349,9 @@ export class SurveySession {
 
   async #screenedOut(api: SessionApi, log: Outbox): Promise<void> {
     await log.settled();
-    const { completion_code } = await persist(() => api.status(), isTemporary);
+    const status = await persist(() => api.status(), isTemporary);
     const strings = this.#strings;
-    return this.#last(strings.refusedTitle, strings.screenedOutText, completion_code, null);
+    return this.#last(strings.refusedTitle, strings.screenedOutText, status);
   }
 
   /** Waits until the server has everything; gives its verdict: complete, or what it still wants answered. */
@@ -363,17 +377,12 @@ export class SurveySession {
   async #complete(end: Reached, session: string): Promise<void> {
     await this.store.forgetEntries(session);
     this.#shell.announce(this.#strings.saved);
-    return this.#last(
-      this.#strings.debriefTitle,
-      this.study.texts.debrief,
-      end.completion_code,
-      end.redirect_url,
-    );
+    return this.#last(this.#strings.debriefTitle, this.study.texts.debrief, end);
   }
 
-  async #last(title: string, text: string, code: string | null, redirect: string | null): Promise<void> {
+  async #last(title: string, text: string, ending: Ending): Promise<void> {
     this.#shell.hideProgress();
-    await this.#stage.show(pages.lastPage(title, text, this.#strings, code, redirect));
+    await this.#stage.show(pages.lastPage(title, text, this.#strings, ending));
   }
 
   async #page(log: Outbox, name: string, description: Parameters<Stage["show"]>[0]): Promise<void> {
@@ -464,6 +473,8 @@ export class SurveySession {
     if (isTemporary(error)) return this.#strings.offlineRetry;
     if (error instanceof ApiError && error.code === "study_closed") return this.#strings.closedText;
     if (error instanceof ApiError && error.code === "quota_full") return this.#strings.fullText;
+    if (error instanceof ApiError && error.code === "took_part_already") return this.#strings.alreadyText;
+    if (error instanceof ApiError && LINK_FAULTS.has(error.code)) return this.#strings.linkText;
     if (error instanceof ApiError) return error.detail || error.code;
     throw error;
   }

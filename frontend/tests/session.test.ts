@@ -1,6 +1,6 @@
 import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { LogEntry, Question, Study } from "../src/api";
+import type { Ending, LogEntry, Question, Study } from "../src/api";
 import { SurveySession } from "../src/session";
 import { type LogStore, openStore } from "../src/transport/store";
 import { button, furnishBrowser, press, until } from "./browser";
@@ -9,6 +9,7 @@ const STUDY: Study = {
   slug: "demo",
   title: "Alike?",
   status: "open",
+  recruiter: "open",
   accepting: true,
   full: false,
   languages: ["en"],
@@ -30,6 +31,8 @@ const STUDY: Study = {
 class Server {
   state = "none";
   code: string | null = null;
+  redirect: string | null = null;
+  submit: Ending["submit"] = null;
   consentVersion = "v1";
   forget: number[] = [];
   feedback: string[] = [];
@@ -38,12 +41,16 @@ class Server {
   passMark = 0;
   questions: Question[] = [];
   verdicts: Record<string, boolean> = {};
+  /** Requests of pages of earlier tests, which may still be sending, carry another and are never answered. */
+  readonly token = `t${crypto.randomUUID()}`;
   readonly log = new Map<number, LogEntry>();
   readonly calls: string[] = [];
   readonly bodies: Record<string, unknown>[] = [];
   constructor(readonly trials: number) {}
 
   readonly fetch = async (path: string, init: RequestInit): Promise<Response> => {
+    const credential = new Headers(init.headers).get("Authorization");
+    if (credential && credential !== `Session ${this.token}`) return new Promise(() => undefined);
     this.calls.push(`${init.method} ${path}`);
     const body = init.body ? (JSON.parse(String(init.body)) as Record<string, unknown>) : {};
     this.bodies.push(body);
@@ -66,15 +73,15 @@ class Server {
         return [200, { ...STUDY, consent_version: this.consentVersion }];
       case "/api/sessions/":
         this.state = "created";
-        return [201, { token: "t1", session_id: "s1", state: "created" }];
+        return [201, { token: this.token, session_id: "s1", state: "created" }];
       case "/api/sessions/me/":
-        return [200, { ...id, state: this.state, completion_code: this.code }];
+        return [200, { ...id, state: this.state, ...this.#ending() }];
       case "/api/sessions/me/consent/":
         if (body.consent_version !== this.consentVersion)
           return [409, { code: "consent_changed", detail: "" }];
         this.state = body.agreed ? "consented" : "refused";
         this.code = body.agreed ? null : "NO-CONSENT";
-        return [200, { state: this.state, completion_code: this.code }];
+        return [200, { state: this.state, ...this.#ending() }];
       case "/api/sessions/me/manifest/":
         return [200, { ...id, ...this.#manifest() }];
       case "/api/sessions/me/log/":
@@ -137,7 +144,16 @@ class Server {
     if (missing_seqs.length || unanswered.length) return { complete: false, missing_seqs, unanswered };
     this.state = "finished";
     this.code = "DONE-1";
-    return { complete: true, completion_code: "DONE-1", redirect_url: null };
+    return { complete: true, ...this.#ending() };
+  }
+
+  #ending(): Ending {
+    const isOver = this.code !== null;
+    return {
+      completion_code: this.code,
+      redirect_url: isOver ? this.redirect : null,
+      submit: isOver ? this.submit : null,
+    };
   }
 }
 
@@ -432,6 +448,45 @@ describe("an error that trying again cannot mend", () => {
     await choose("Start");
     await choose("I agree");
     await failed;
+  });
+});
+
+describe("recruiters", () => {
+  const SUBMIT = { action: "https://www.mturk.com/mturk/externalSubmit", fields: { assignmentId: "A1" } };
+
+  it("a preview on Mechanical Turk asks to accept the HIT, and asks the server for nothing", async () => {
+    const server = new Server(1);
+    open(server, STUDY, "?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=H");
+    await until(() => document.body.textContent?.includes("accept the HIT"));
+    expect(button("Start")).toBeUndefined();
+    expect(server.calls).toEqual([]);
+  });
+
+  it("the last page holds the form for Mechanical Turk", async () => {
+    const server = new Server(1);
+    server.submit = SUBMIT;
+    open(server, STUDY, "?assignmentId=A1&workerId=W");
+    await toTrials();
+    await answer(0, "f");
+    await code();
+    const form = button("Submit the HIT")?.form;
+    expect(form?.method).toBe("post");
+    expect(form?.getAttribute("action")).toBe(SUBMIT.action);
+    expect(Object.fromEntries(new FormData(form as HTMLFormElement))).toEqual(SUBMIT.fields);
+  });
+
+  it("whoever declines gets the way back with its own code, after a reload too", async () => {
+    const server = new Server(1);
+    server.redirect = "https://app.prolific.com/submissions/complete?cc=NO-CONSENT";
+    open(server);
+    await choose("Start");
+    await choose("I do not agree");
+    for (let visit = 0; visit < 2; visit += 1) {
+      expect(await code()).toBe("NO-CONSENT");
+      const back = document.querySelector<HTMLAnchorElement>("a.button-link");
+      expect(back?.getAttribute("href")).toBe(server.redirect);
+      open(server);
+    }
   });
 });
 

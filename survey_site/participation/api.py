@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any, cast
 
 from django.shortcuts import get_object_or_404
@@ -17,9 +18,11 @@ from survey_site.participation.errors import Forbidden
 from survey_site.participation.manifest import session_manifest
 from survey_site.participation.models import LogKind, Mode, SessionState, StudySession
 from survey_site.participation.payloads import unstorable
+from survey_site.participation.recruitment.endings import ending_of
 from survey_site.studies.models import Study, StudyStatus
 
 MAX_ENTRIES = 100
+MAX_PARAMETERS = 50  # of a participant's link
 DAY_MS = 86_400_000.0
 
 
@@ -64,6 +67,11 @@ class StartInput(serializers.Serializer):
     mode = serializers.CharField(default="real")
     language = serializers.CharField(default="en")
     recruitment = serializers.DictField(child=serializers.CharField(allow_blank=True), default=dict)
+
+    def validate_recruitment(self, given: dict[str, str]) -> dict[str, str]:
+        if len(given) > MAX_PARAMETERS:
+            raise serializers.ValidationError(f"{len(given)} parameters; at most {MAX_PARAMETERS} are taken")
+        return given
 
 
 class ConsentInput(serializers.Serializer):
@@ -144,6 +152,7 @@ class StudyInfo(APIView):
         return Response(
             {
                 "slug": study.slug,
+                "recruiter": study.recruiter,
                 "title": texts["title"],
                 "status": StudyStatus(study.status),
                 "accepting": study.is_accepting,
@@ -191,6 +200,10 @@ def session_of(request: Request) -> StudySession:
     return cast(StudySession, request.user)
 
 
+def ending_body(session: StudySession) -> dict[str, Any]:
+    return asdict(ending_of(session))
+
+
 class MySession(APIView):
     def get(self, request: Request) -> Response:
         session = session_of(request)
@@ -201,29 +214,16 @@ class MySession(APIView):
                 "session_id": str(session.pk),
                 "state": session.state,
                 "study": session.study.slug,
-                "completion_code": _code(session),
+                **ending_body(session),
             }
         )
-
-
-CODES = {
-    SessionState.FINISHED: "completion_code",
-    SessionState.REFUSED: "refusal_code",
-    SessionState.SCREENED_OUT: "screened_out_code",
-}
-
-
-def _code(session: StudySession) -> str | None:
-    """The code that goes with the state."""
-    name = CODES.get(SessionState(session.state))
-    return (session.version.settings[name] or None) if name else None
 
 
 class Consent(APIView):
     def post(self, request: Request) -> Response:
         given = checked(ConsentInput, request)
         session = services.give_consent(session=session_of(request), **given)
-        return Response({"state": session.state, "completion_code": _code(session)})
+        return Response({"state": session.state, **ending_body(session)})
 
 
 class Manifest(APIView):
@@ -265,7 +265,6 @@ class Finish(APIView):
         return Response(
             {
                 "complete": True,
-                "completion_code": done.completion_code,
-                "redirect_url": done.redirect_url or None,
+                **asdict(done.ending),
             }
         )

@@ -138,6 +138,59 @@ class StudySession(models.Model):
         return True
 
 
+class SingleUseLink(models.Model):
+    """An address for one person: the token is that person's id, so it makes one session and resumes it."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="single_use_links")
+    token = models.CharField(max_length=32, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["study", "pk"]
+
+    def __str__(self) -> str:
+        return f"link {self.pk} of {self.study}"
+
+
+class Submission(models.Model):
+    """What a recruiter calls this session: Prolific's submission, MTurk's assignment.
+
+    Ids that name a person to the recruiter are here and nowhere else; no export reads them.
+    """
+
+    session = models.OneToOneField(StudySession, on_delete=models.CASCADE, related_name="submission")
+    recruiter = models.CharField(max_length=20)
+    submission_id = models.CharField(max_length=100, help_text="SESSION_ID or assignmentId.")
+    recruiter_study_id = models.CharField(max_length=100, blank=True, help_text="STUDY_ID or hitId.")
+    submit_to = models.CharField(max_length=100, blank=True, help_text="MTurk's host for the answer.")
+    status = models.CharField(max_length=30, blank=True, help_text="As the recruiter last said.")
+    status_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["recruiter", "submission_id"], name="one_session_per_submission")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recruiter} submission of {self.session}"
+
+
+class WebhookEvent(models.Model):
+    """An event that was taken: neither it nor its signature is taken again. It names nobody."""
+
+    event_id = models.CharField(max_length=100, unique=True)
+    signature = models.CharField(max_length=64, unique=True)
+    event_type = models.CharField(max_length=60)
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-received_at"]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.event_id}"
+
+
 class PresentationQuerySet(models.QuerySet["Presentation"]):
     def with_answered(self) -> Self:
         return self.annotate(answered=Exists(Response.objects.filter(presentation=OuterRef("pk"))))

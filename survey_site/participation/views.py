@@ -8,25 +8,39 @@ import uuid
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import cache_control
+from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
 from survey_site.participation.models import Presentation
+from survey_site.participation.recruitment import mturk
 from survey_site.participation.tokens import image_mac
 from survey_site.stimuli.models import StoredImage
-from survey_site.studies.models import Study
+from survey_site.studies.models import Recruiter, Study
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-    "font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "font-src 'self'; base-uri 'none'; form-action {forms}; frame-ancestors {frames}"
 )
 
 
+def policy_of(study: Study) -> str:
+    """Nobody frames the page and its forms stay here, except that MTurk shows and takes its own studies'."""
+    if study.recruiter != Recruiter.MTURK:
+        return CONTENT_SECURITY_POLICY.format(forms="'self'", frames="'none'")
+    return CONTENT_SECURITY_POLICY.format(
+        forms=" ".join(("'self'", *mturk.SUBMIT_HOSTS)), frames=" ".join(mturk.FRAME_HOSTS)
+    )
+
+
 @require_safe
+@xframe_options_exempt
 def survey_page(request: HttpRequest, slug: str) -> HttpResponse:
     """The page that runs the study; it creates nothing, so that a link preview counts nobody."""
     study = get_object_or_404(Study, slug=slug)
     response = render(request, "participate.html", {"slug": study.slug, "study": study})
-    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response["Content-Security-Policy"] = policy_of(study)
+    if study.recruiter != Recruiter.MTURK:
+        response["X-Frame-Options"] = "DENY"  # which cannot name hosts, so MTurk's studies go without
     return response
 
 

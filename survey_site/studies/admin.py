@@ -24,7 +24,15 @@ from survey_site.stimuli.models import IRIStatus
 from survey_site.stimuli.services import ImageRefused
 from survey_site.studies import services
 from survey_site.studies.exclusion_form import ExclusionForm, exclusion_rows
-from survey_site.studies.models import Condition, LabelIcon, Question, Study, StudyStatus, StudyText
+from survey_site.studies.models import (
+    Condition,
+    LabelIcon,
+    Question,
+    Recruiter,
+    Study,
+    StudyStatus,
+    StudyText,
+)
 from survey_site.studies.quality import iri_quality
 from survey_site.studies.texts import DEFAULT_TEXTS
 
@@ -172,8 +180,18 @@ class StudyAdmin(ModelAdmin):
             },
         ),
         (
+            "Recruitment",
+            {"fields": ["recruiter", ("recruiter_study_id", "group")]},
+        ),
+        (
             "Completion",
-            {"fields": [("completion_code", "refusal_code"), ("screened_out_code", "completion_url")]},
+            {
+                "fields": [
+                    ("completion_code", "refusal_code"),
+                    ("screened_out_code", "completion_url"),
+                    ("failed_check_code", "catch_pass"),
+                ]
+            },
         ),
     ]
 
@@ -241,13 +259,13 @@ class StudyAdmin(ModelAdmin):
     def links(self, study: Study) -> SafeString | str:
         if study.pk is None or not study.versions.exists():
             return "after opening: the participant link and the results"
-        return format_html(
-            '<a class="text-primary-600 underline" href="{}{}">participant link</a> · '
-            '<a class="text-primary-600 underline" href="/admin/results/{}/">results and export</a>',
-            settings.PUBLIC_URL,
-            reverse("survey-page", args=[study.slug]),
-            study.slug,
-        )
+        pages = [
+            (f"{settings.PUBLIC_URL}{reverse('survey-page', args=[study.slug])}", "participant link"),
+            (f"/admin/results/{study.slug}/", "results and export"),
+        ]
+        if study.recruiter == Recruiter.SINGLE_USE:
+            pages.append((f"/admin/links/{study.slug}/", "single-use links"))
+        return format_html_join(" · ", '<a class="text-primary-600 underline" href="{}">{}</a>', pages)
 
     @display(description="Trials")
     def trial_counts(self, study: Study) -> str:

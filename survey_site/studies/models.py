@@ -7,7 +7,7 @@ from typing import Any, NoReturn, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
 from django.db.models import Q
 
@@ -38,6 +38,15 @@ class ImageScaling(models.TextChoices):
 class ConfidenceLevels(models.IntegerChoices):
     THREE = 3, "3 levels"
     SIX = 6, "6 levels"
+
+
+class Recruiter(models.TextChoices):
+    """Where participants come from, and so what their links must carry."""
+
+    OPEN = "open", "Open link: whoever has it"
+    SINGLE_USE = "single_use", "Single-use links"
+    PROLIFIC = "prolific", "Prolific"
+    MTURK = "mturk", "Mechanical Turk (ExternalQuestion)"
 
 
 class TrialFormat(models.TextChoices):
@@ -115,13 +124,40 @@ class Study(models.Model):
     mobile_policy = models.CharField(max_length=10, choices=MobilePolicy, default=MobilePolicy.ALLOW)
     keyboard_shortcuts = models.BooleanField(default=True)
     image_scaling = models.CharField(max_length=10, choices=ImageScaling, default=ImageScaling.SMOOTH)
+    # Who comes
+    recruiter = models.CharField(
+        "participants come by", max_length=12, choices=Recruiter, default=Recruiter.OPEN
+    )
+    recruiter_study_id = models.CharField(
+        "Prolific's study ID",
+        max_length=100,
+        blank=True,
+        help_text="If given, links of another Prolific study are refused.",
+    )
+    group = models.SlugField(
+        "study group",
+        blank=True,
+        help_text="Whoever took part in a study with the same word here cannot take part in this one.",
+    )
     # What participants take back to their recruiter
     completion_code = models.CharField(max_length=40, blank=True, help_text="Empty: made when it opens.")
     refusal_code = models.CharField(max_length=40, blank=True)
     screened_out_code = models.CharField(
         max_length=40, blank=True, help_text="For those who do not pass the practice."
     )
-    completion_url = models.URLField(blank=True, help_text="Where the page leads at the end, if anywhere.")
+    failed_check_code = models.CharField(
+        max_length=40,
+        blank=True,
+        help_text="Instead of the completion code for those with too few catch trials right; empty: none.",
+    )
+    catch_pass = models.PositiveIntegerField(
+        "catch trials needed", default=0, help_text="Right ones, for the completion code."
+    )
+    completion_url = models.URLField(
+        blank=True,
+        validators=[URLValidator(schemes=["http", "https"])],
+        help_text="Where the page leads at the end, if anywhere. Prolific's address is made from the codes.",
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL
     )
@@ -135,6 +171,7 @@ class Study(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(status__in=StudyStatus.values), name="study_status_is_known"),
             models.CheckConstraint(condition=Q(repeat_distance__gte=1), name="a_repeat_is_another_trial"),
+            models.CheckConstraint(condition=Q(recruiter__in=Recruiter.values), name="recruiter_is_known"),
         ]
 
     def __str__(self) -> str:

@@ -117,6 +117,8 @@ def _missing_in_plan(study: Study) -> list[str]:
         missing.append(
             f"{study.practice_pass} right answers are needed of {study.n_practice} practice trials"
         )
+    if study.failed_check_code and study.catch_pass > study.n_catch:
+        missing.append(f"{study.catch_pass} right answers are needed of {study.n_catch} catch trials")
     try:
         design.check_repeats(planned_counts(study)["main"], session_plan(study))
     except DesignError as error:
@@ -305,7 +307,7 @@ def frozen_settings(study: Study, trials: Iterable[PlannedTrial]) -> dict[str, A
         "time_limit_ms", "fixation_ms",
         "image_frames", "reference_ms", "mask_ms", "confidence_levels", "rng_seed", "mobile_policy",
         "keyboard_shortcuts", "image_scaling", "completion_code", "refusal_code", "screened_out_code",
-        "completion_url",
+        "failed_check_code", "catch_pass", "completion_url",
     ]  # fmt: skip
     return {
         **{name: getattr(study, name) for name in names},

@@ -17,6 +17,8 @@ from tests.participation.visitor import Visitor, event, response, running
 
 pytestmark = pytest.mark.django_db
 
+NOTHING_YET = {"completion_code": None, "redirect_url": None, "submit": None}
+
 
 @pytest.fixture
 def study() -> Study:
@@ -32,7 +34,7 @@ def test_the_whole_walk(study: Study) -> None:
     assert started.status_code == 201
     assert set(started.json()) == {"token", "session_id", "state"}
     assert started.json()["state"] == "created"
-    assert visitor.consent().json() == {"state": "consented", "completion_code": None}
+    assert visitor.consent().json() == {"state": "consented", **NOTHING_YET}
     manifest = visitor.manifest().json()
     shown = manifest["presentations"]
     assert [one["position"] for one in shown] == [0, 1, 2, 3, 4]
@@ -49,13 +51,14 @@ def test_the_whole_walk(study: Study) -> None:
     assert visitor.me().json()["state"] == "running"
     assert visitor.finish(6).json() == {
         "complete": True,
+        **NOTHING_YET,
         "completion_code": "DONE42",
-        "redirect_url": None,
     }
     assert visitor.me().json() == {
         "session_id": started.json()["session_id"],
         "state": "finished",
         "study": "faces",
+        **NOTHING_YET,
         "completion_code": "DONE42",
     }
     for stored in Response.objects.select_related("presentation", "option"):
@@ -133,7 +136,11 @@ def test_the_recruiters_id_itself_is_stored_nowhere(study: Study) -> None:
 def test_refusing_consent_gives_its_own_code_and_no_images(study: Study) -> None:
     visitor = Visitor()
     visitor.start()
-    assert visitor.consent(agreed=False).json() == {"state": "refused", "completion_code": "NO"}
+    assert visitor.consent(agreed=False).json() == {
+        "state": "refused",
+        **NOTHING_YET,
+        "completion_code": "NO",
+    }
     assert visitor.me().json()["completion_code"] == "NO"
     assert visitor.manifest().status_code == 403
     assert visitor.log(event(1)).status_code == 403
@@ -209,6 +216,11 @@ def test_a_closed_paused_or_draft_study_takes_nobody(study: Study) -> None:
         ({"language": "xx"}, 400, "invalid_language"),
         ({"recruitment": ["a"]}, 400, "invalid"),
         ({"recruitment": {"PROLIFIC_PID": "a\0b"}}, 400, "invalid"),
+        ({"recruitment": {"PROLIFIC_PID": "x" * 10_000}}, 400, "invalid_recruiter_id"),
+        ({"recruitment": {"workerId": "x" * 101}}, 400, "invalid_recruiter_id"),
+        ({"recruitment": {"participant": "a\u202eb"}}, 400, "invalid_recruiter_id"),
+        ({"recruitment": {"PROLIFIC_PID": "{{%PROLIFIC_PID%}}"}}, 400, "invalid_recruiter_id"),
+        ({"recruitment": {str(number): "" for number in range(51)}}, 400, "invalid"),
     ],
 )
 def test_a_start_that_cannot_be_creates_nothing(

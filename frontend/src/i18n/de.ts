@@ -99,4 +99,9 @@ export const strings: Strings = {
   numberNeeded: "Bitte geben Sie eine Zahl an ({range}).",
   fullText:
     "Es haben schon so viele Menschen teilgenommen, wie gebraucht wurden. Vielen Dank für Ihr Interesse.",
+  alreadyText: "Sie haben an dieser oder einer zugehörigen Studie schon teilgenommen. Vielen Dank.",
+  linkText:
+    "Dieser Link ist unvollständig oder für jemand anderen gemacht. Bitte öffnen Sie ihn genau so, wie Sie ihn bekommen haben.",
+  mturkPreviewText: "Dies ist eine Vorschau. Bitte nehmen Sie den HIT an, um teilzunehmen.",
+  submitHit: "HIT abschicken",
 };

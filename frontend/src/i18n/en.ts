@@ -94,4 +94,9 @@ export const strings: Strings = {
   answerNeeded: "This needs an answer.",
   numberNeeded: "Please give a number ({range}).",
   fullText: "As many people as needed have taken part already. Thank you for your interest.",
+  alreadyText: "You have taken part in this study, or in one that belongs to it, already. Thank you.",
+  linkText:
+    "This link is not complete, or it was made for somebody else. Please open it exactly as you were given it.",
+  mturkPreviewText: "This is a preview. Please accept the HIT to take part.",
+  submitHit: "Submit the HIT",
 };

@@ -94,4 +94,8 @@ export const strings: Strings = {
   answerNeeded: "Falta una respuesta.",
   numberNeeded: "Indique un número ({range}).",
   fullText: "Ya ha participado el número necesario de personas. Gracias por su interés.",
+  alreadyText: "Ya ha participado en este estudio o en otro del mismo grupo. Gracias.",
+  linkText: "Este enlace está incompleto o es de otra persona. Ábralo exactamente como se lo dieron.",
+  mturkPreviewText: "Esto es una vista previa. Acepte el HIT para participar.",
+  submitHit: "Enviar el HIT",
 };

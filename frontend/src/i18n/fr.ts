@@ -95,4 +95,9 @@ export const strings: Strings = {
   answerNeeded: "Il manque une réponse.",
   numberNeeded: "Veuillez indiquer un nombre ({range}).",
   fullText: "Le nombre de participants nécessaire est déjà atteint. Merci de votre intérêt.",
+  alreadyText: "Vous avez déjà participé à cette étude ou à une étude du même groupe. Merci.",
+  linkText:
+    "Ce lien est incomplet ou destiné à quelqu’un d’autre. Ouvrez-le exactement comme vous l’avez reçu.",
+  mturkPreviewText: "Ceci est un aperçu. Acceptez le HIT pour participer.",
+  submitHit: "Envoyer le HIT",
 };

@@ -89,4 +89,8 @@ export interface Strings {
   answerNeeded: string;
   numberNeeded: string;
   fullText: string;
+  alreadyText: string;
+  linkText: string;
+  mturkPreviewText: string;
+  submitHit: string;
 }

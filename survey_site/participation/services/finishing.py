@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from survey_site.participation.errors import Forbidden
 from survey_site.participation.models import LogEntry, Presentation, SessionState, StudySession
+from survey_site.participation.recruitment.endings import Ending, ending_of
 from survey_site.participation.services.logging import TAKES_LOG
 from survey_site.participation.services.practice import Practice, practice_of
 from survey_site.participation.services.questionnaire import is_questionnaire_open
@@ -20,11 +21,10 @@ MOST_MISSING = 1000  # named in one answer; the page sends them and asks again
 
 @dataclass(frozen=True)
 class Completion:
-    """Either complete, with the code and the address to go to, or what is missing."""
+    """Either complete, with what the participant takes back, or what is missing."""
 
     complete: bool
-    completion_code: str = ""
-    redirect_url: str = ""
+    ending: Ending = field(default_factory=Ending)
     missing_seqs: list[int] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
     questionnaire_open: bool = False
@@ -34,7 +34,9 @@ class Completion:
 def finish_session(*, session: StudySession, last_seq: int) -> Completion:
     """Finish if entries 1 to `last_seq` are stored and everything asked is answered; else say what is not."""
     session = (
-        StudySession.objects.select_for_update(of=("self",)).select_related("version").get(pk=session.pk)
+        StudySession.objects.select_for_update(of=("self",))
+        .select_related("version", "study")
+        .get(pk=session.pk)
     )
     if session.state not in TAKES_LOG or session.state == SessionState.SCREENED_OUT:
         raise Forbidden("not_consented", f"this session is {session.state}; it cannot be finished")
@@ -54,8 +56,5 @@ def finish_session(*, session: StudySession, last_seq: int) -> Completion:
         )
     if session.state != SessionState.FINISHED:
         StudySession.objects.filter(pk=session.pk).update(state=SessionState.FINISHED, finished_at=Now())
-    return Completion(
-        complete=True,
-        completion_code=session.version.settings["completion_code"],
-        redirect_url=session.version.settings["completion_url"],
-    )
+        session.state = SessionState.FINISHED
+    return Completion(complete=True, ending=ending_of(session))

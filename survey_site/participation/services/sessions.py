@@ -20,9 +20,12 @@ from survey_site.participation.models import (
     StudySession,
 )
 from survey_site.participation.recruitment.identity import Identity, identify
+from survey_site.participation.recruitment.links import use_link
+from survey_site.participation.recruitment.mturk import refuse_preview
+from survey_site.participation.recruitment.submissions import check_link, note_submission
 from survey_site.participation.tokens import external_id_hash, new_token, token_hash
 from survey_site.studies import design
-from survey_site.studies.models import Study, StudyVersion, Trial, TrialKind
+from survey_site.studies.models import Recruiter, Study, StudyVersion, Trial, TrialKind
 from survey_site.studies.planned import PlannedOption, PlannedPresentation, PlannedReference, PlannedTrial
 from survey_site.studies.services import session_plan
 
@@ -47,7 +50,7 @@ def start_session(*, slug: str, mode: str, language: str, recruitment: Mapping[s
         raise Missing("unknown_study", f"there is no study {slug!r}")
     if mode not in Mode.values:
         raise ParticipationError("invalid_mode", f"mode is {mode!r}; allowed: {', '.join(Mode.values)}")
-    participant, recruiter = _participant(identify(recruitment))
+    participant, recruiter = _participant(_identity(study, mode, recruitment))
     token, version = new_token(), study.current_version
     known = (
         StudySession.objects.select_for_update()
@@ -59,9 +62,11 @@ def start_session(*, slug: str, mode: str, language: str, recruitment: Mapping[s
             known.version = version  # nothing was shown yet but the texts, and those are the new ones
         known.token_hash = token_hash(token)
         known.save(update_fields=["version", "token_hash"])
+        _note_recruiter(known, study, mode, recruitment)
         return StartedSession(session=known, token=token, is_new=False)
     if not study.is_accepting or version is None:
         raise Forbidden("study_closed", f"the study is {study.status}; it takes nobody now")
+    _check_group(participant, study, mode)
     drop_stale(study.pk, mode)
     if is_full(study.pk, mode, version.settings["quota"]):
         raise Forbidden("quota_full", f"the study has its {version.settings['quota']} participants")
@@ -78,7 +83,39 @@ def start_session(*, slug: str, mode: str, language: str, recruitment: Mapping[s
         token_hash=token_hash(token),
         rng_seed=secrets.randbits(63),
     )
+    _note_recruiter(session, study, mode, recruitment)
     return StartedSession(session=session, token=token, is_new=True)
+
+
+def _identity(study: Study, mode: str, recruitment: Mapping[str, str]) -> Identity:
+    """Who comes, by the rules of the study's recruiter; pilots come by any link."""
+    if mode != Mode.REAL:
+        return identify(recruitment)
+    if study.recruiter == Recruiter.MTURK:
+        refuse_preview(recruitment)  # MTurk's previews name nobody
+    identity = identify(recruitment, expected=study.recruiter)
+    check_link(study, recruitment)
+    if study.recruiter == Recruiter.SINGLE_USE:
+        use_link(study=study, token=identity.external_id)
+    return identity
+
+
+def _note_recruiter(session: StudySession, study: Study, mode: str, recruitment: Mapping[str, str]) -> None:
+    if mode == Mode.REAL:
+        note_submission(session, study, recruitment)
+
+
+# Whoever only opened or declined another study of the group has not taken part in it.
+TOOK_NO_PART = [SessionState.CREATED, SessionState.REFUSED]
+
+
+def _check_group(participant: Participant, study: Study, mode: str) -> None:
+    """One participation per study group."""
+    if not study.group:
+        return
+    elsewhere = StudySession.objects.filter(participant=participant, mode=mode, study__group=study.group)
+    if elsewhere.exclude(study=study).exclude(state__in=TOOK_NO_PART).exists():
+        raise Forbidden("took_part_already", "this person took part in another study of the same group")
 
 
 def _participant(identity: Identity) -> tuple[Participant, str]:
@@ -122,6 +159,9 @@ def give_consent(*, session: StudySession, agreed: bool, consent_version: str) -
         )
     session.state = wanted
     if agreed:
+        # One participant consents to one study at a time, so that a group counts them once.
+        participant = Participant.objects.select_for_update().get(pk=session.participant_id)
+        _check_group(participant, Study.objects.get(pk=session.study_id), session.mode)
         session.consent_version, session.consented_at = shown, Now()
         _take_slot(session)
     session.save()
