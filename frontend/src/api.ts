@@ -53,6 +53,8 @@ export interface Ending {
   redirect_url: string | null;
   /** The form that ends an assignment on Mechanical Turk. */
   submit: { action: string; fields: Record<string, string> } | null;
+  /** The participant's own address for taking the answers back; null where the study offers none. */
+  withdraw_url: string | null;
 }
 
 export interface SessionStatus extends Ending {

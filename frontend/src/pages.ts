@@ -129,7 +129,17 @@ export function lastPage(title: string, text: string, strings: Strings, ending: 
   }
   if (ending.submit) content.push(submitForm(strings, ending.submit));
   content.push(richText(text));
+  if (ending.withdraw_url) content.push(withdrawNote(strings, ending.withdraw_url));
   return page(title, content);
+}
+
+/** The address is written out, so that it can be kept. */
+export function withdrawNote(strings: Strings, address: string): HTMLElement {
+  const link = element("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, address);
+  const note = element("section", { class: "withdraw" });
+  note.append(element("h2", {}, strings.withdrawTitle), element("p", {}, strings.withdrawText));
+  note.append(element("p", {}, link));
+  return note;
 }
 
 /** The form that Mechanical Turk takes: it leaves this page, inside the frame. */

@@ -180,9 +180,9 @@ export class SurveySession {
       case "screened_out":
         return this.#last(strings.refusedTitle, strings.screenedOutText, status);
       case "dropped":
-        return this.#sendTheRest(api, status.session_id);
+        return this.#sendTheRest(api, status);
       case "withdrawn":
-        this.#end(strings.endedTitle, strings.endedText);
+        this.#end(strings.withdrawnTitle, strings.withdrawnText);
     }
   }
 
@@ -340,11 +340,12 @@ export class SurveySession {
   }
 
   /** Somebody who was away for too long: what this browser still holds is sent, and may be all that was missing. */
-  async #sendTheRest(api: SessionApi, session: string): Promise<void> {
+  async #sendTheRest(api: SessionApi, { session_id: session, withdraw_url }: SessionStatus): Promise<void> {
     const log = await Outbox.open(this.store, session, (entries, keepalive) => api.log(entries, keepalive));
     const end = await this.#finish(api, log);
     if (end.complete) return this.#complete(end, session);
-    this.#end(this.#strings.endedTitle, this.#strings.endedText);
+    const more = withdraw_url ? [pages.withdrawNote(this.#strings, withdraw_url)] : [];
+    this.#end(this.#strings.endedTitle, this.#strings.endedText, ...more);
   }
 
   async #screenedOut(api: SessionApi, log: Outbox): Promise<void> {
@@ -479,8 +480,8 @@ export class SurveySession {
     throw error;
   }
 
-  #end(title: string, text: string): null {
-    this.#shell.replaceStage(title, text);
+  #end(title: string, text: string, ...more: Node[]): null {
+    this.#shell.replaceStage(title, text, ...more);
     return null;
   }
 

@@ -153,6 +153,7 @@ class Server {
       completion_code: this.code,
       redirect_url: isOver ? this.redirect : null,
       submit: isOver ? this.submit : null,
+      withdraw_url: isOver ? "https://here.example/withdraw/1-2/" : null,
     };
   }
 }
@@ -470,6 +471,7 @@ describe("recruiters", () => {
     await answer(0, "f");
     await code();
     const form = button("Submit the HIT")?.form;
+    expect(document.querySelector('a[href="https://here.example/withdraw/1-2/"]')).toBeTruthy();
     expect(form?.method).toBe("post");
     expect(form?.getAttribute("action")).toBe(SUBMIT.action);
     expect(Object.fromEntries(new FormData(form as HTMLFormElement))).toEqual(SUBMIT.fields);

@@ -19,17 +19,21 @@ def session_counts(study: Study, mode: str, version: StudyVersion | None = None)
     """Counts of sessions, and the mean minutes of the finished ones (None without any).
 
     opened: the page was opened, of which declined said no and undecided nothing yet; started: consented,
-    whatever came then, of which active may still finish, finished did, and the others stopped.
+    whatever came then, of which active may still finish, finished did, and the others stopped. withdrawn:
+    took their answers back.
     """
     sessions = StudySession.objects.filter(study=study, mode=mode)
     if version is not None:
         sessions = sessions.filter(version=version)
+    # Who had their answers anonymised leaves two: the answers, and a note that somebody withdrew.
+    is_note = Q(state=SessionState.WITHDRAWN, consented_at=None)
     counts = sessions.aggregate(
-        opened=Count("pk"),
+        opened=Count("pk", filter=~is_note),
         undecided=Count("pk", filter=Q(state__in=UNDECIDED)),
         declined=Count("pk", filter=Q(state__in=DECLINED)),
-        started=Count("pk", filter=~Q(state__in=[*UNDECIDED, *DECLINED])),
+        started=Count("pk", filter=~Q(state__in=[*UNDECIDED, *DECLINED]) & ~is_note),
         active=Count("pk", filter=Q(state__in=ACTIVE)),
+        withdrawn=Count("pk", filter=Q(state=SessionState.WITHDRAWN)),
         finished=Count("pk", filter=Q(state=SessionState.FINISHED)),
         duration=Avg(F("finished_at") - F("consented_at")),
     )

@@ -19,6 +19,7 @@ STATE_COLOURS = {
     SessionState.CONSENTED: "info",
     SessionState.REFUSED: "warning",
     SessionState.DROPPED: "danger",
+    SessionState.WITHDRAWN: "danger",
 }
 
 
@@ -41,6 +42,7 @@ class StudySessionAdmin(ModelAdmin):
         ("participant", "recruiter", "language"),
         ("state", "slot", "rng_seed"),
         ("created_at", "consented_at", "finished_at", "last_seen_at"),
+        ("withdrawn_at", "is_anonymised"),
         "consent_version",
     ]
     readonly_fields = [name for row in fields for name in ([row] if isinstance(row, str) else row)]

@@ -18,7 +18,8 @@ from survey_site.participation.errors import Forbidden
 from survey_site.participation.manifest import session_manifest
 from survey_site.participation.models import LogKind, Mode, SessionState, StudySession
 from survey_site.participation.payloads import unstorable
-from survey_site.participation.recruitment.endings import ending_of
+from survey_site.participation.recruitment.endings import Ending, ending_of
+from survey_site.participation.withdrawal_views import withdrawal_address
 from survey_site.studies.models import Study, StudyStatus
 
 MAX_ENTRIES = 100
@@ -200,8 +201,8 @@ def session_of(request: Request) -> StudySession:
     return cast(StudySession, request.user)
 
 
-def ending_body(session: StudySession) -> dict[str, Any]:
-    return asdict(ending_of(session))
+def ending_body(session: StudySession, ending: Ending | None = None) -> dict[str, Any]:
+    return {**asdict(ending or ending_of(session)), "withdraw_url": withdrawal_address(session)}
 
 
 class MySession(APIView):
@@ -229,6 +230,8 @@ class Consent(APIView):
 class Manifest(APIView):
     def get(self, request: Request) -> Response:
         session = session_of(request)
+        if session.state == SessionState.WITHDRAWN:
+            raise Forbidden("withdrawn", "this participant has withdrawn")
         if session.slot is None:
             raise Forbidden("not_consented", f"this session is {session.state}; consent comes first")
         if session.state == SessionState.DROPPED:
@@ -252,7 +255,8 @@ class Log(APIView):
 
 class Finish(APIView):
     def post(self, request: Request) -> Response:
-        done = services.finish_session(session=session_of(request), **checked(FinishInput, request))
+        session = session_of(request)
+        done = services.finish_session(session=session, **checked(FinishInput, request))
         if not done.complete:
             return Response(
                 {
@@ -265,6 +269,6 @@ class Finish(APIView):
         return Response(
             {
                 "complete": True,
-                **asdict(done.ending),
+                **ending_body(session, done.ending),
             }
         )

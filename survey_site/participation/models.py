@@ -114,6 +114,10 @@ class StudySession(models.Model):
     consented_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    is_anonymised = models.BooleanField(
+        default=False, help_text="Its participant withdrew; nothing leads from the answers to the person."
+    )
 
     objects = StudySessionQuerySet.as_manager()
 

@@ -27,5 +27,10 @@ def image_mac(presentation_id: object, place: str) -> str:
     return _keyed(f"image:{presentation_id}:{place}")[:32]
 
 
+def withdrawal_mac(session_id: object) -> str:
+    """Proves that a withdrawal link was given out for this session."""
+    return _keyed(f"withdraw:{session_id}")[:32]
+
+
 def _keyed(message: str) -> str:
     return hmac.new(settings.SECRET_KEY.encode(), message.encode(), hashlib.sha256).hexdigest()

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from survey_site.participation import api, views, webhooks
+from survey_site.participation import api, views, webhooks, withdrawal_views
 
 urlpatterns = [
     path("s/<slug:slug>/", views.survey_page, name="survey-page"),
@@ -11,6 +11,7 @@ urlpatterns = [
         views.presented_image,
         name="presented-image",
     ),
+    path("withdraw/<uuid:session_id>-<slug:mac>/", withdrawal_views.withdrawal_page, name="withdraw"),
     path("api/studies/<slug:slug>/", api.StudyInfo.as_view(), name="api-study"),
     path("api/sessions/", api.Sessions.as_view(), name="api-sessions"),
     path("api/sessions/me/", api.MySession.as_view(), name="api-session"),

@@ -181,7 +181,7 @@ class StudyAdmin(ModelAdmin):
         ),
         (
             "Recruitment",
-            {"fields": ["recruiter", ("recruiter_study_id", "group")]},
+            {"fields": [("recruiter", "withdrawal"), ("recruiter_study_id", "group")]},
         ),
         (
             "Completion",

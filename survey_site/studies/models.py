@@ -49,6 +49,14 @@ class Recruiter(models.TextChoices):
     MTURK = "mturk", "Mechanical Turk (ExternalQuestion)"
 
 
+class Withdrawal(models.TextChoices):
+    """What becomes of the answers of somebody who withdraws."""
+
+    DELETE = "delete", "Delete the answers"
+    ANONYMISE = "anonymise", "Keep the choices, cut off from the person"
+    NONE = "none", "Not offered"
+
+
 class TrialFormat(models.TextChoices):
     TWO_AFC = "two_afc", "Two-alternative forced choice"
     MATCHING = "matching", "Matching"
@@ -139,6 +147,12 @@ class Study(models.Model):
         blank=True,
         help_text="Whoever took part in a study with the same word here cannot take part in this one.",
     )
+    withdrawal = models.CharField(
+        max_length=10,
+        choices=Withdrawal,
+        default=Withdrawal.DELETE,
+        help_text="By the personal link that participants are shown at the end; say so in the consent.",
+    )
     # What participants take back to their recruiter
     completion_code = models.CharField(max_length=40, blank=True, help_text="Empty: made when it opens.")
     refusal_code = models.CharField(max_length=40, blank=True)
@@ -172,6 +186,7 @@ class Study(models.Model):
             models.CheckConstraint(condition=Q(status__in=StudyStatus.values), name="study_status_is_known"),
             models.CheckConstraint(condition=Q(repeat_distance__gte=1), name="a_repeat_is_another_trial"),
             models.CheckConstraint(condition=Q(recruiter__in=Recruiter.values), name="recruiter_is_known"),
+            models.CheckConstraint(condition=Q(withdrawal__in=Withdrawal.values), name="withdrawal_is_known"),
         ]
 
     def __str__(self) -> str:

@@ -308,6 +308,7 @@ def frozen_settings(study: Study, trials: Iterable[PlannedTrial]) -> dict[str, A
         "image_frames", "reference_ms", "mask_ms", "confidence_levels", "rng_seed", "mobile_policy",
         "keyboard_shortcuts", "image_scaling", "completion_code", "refusal_code", "screened_out_code",
         "failed_check_code", "catch_pass", "completion_url",
+        "withdrawal",
     ]  # fmt: skip
     return {
         **{name: getattr(study, name) for name in names},

@@ -149,6 +149,26 @@ def test_the_last_page_of_those_who_decline_has_nothing_to_find(
     assert violations(narrow) == []
 
 
+def test_the_page_for_withdrawing_has_nothing_to_find_and_a_keyboard_is_enough(
+    studies: dict[str, str], narrow: Page
+) -> None:
+    narrow.goto(studies["odd_one_out"])
+    seen: dict[str, str] = {}
+    while one_step(narrow, "withdrawing", seen):
+        pass
+    address = narrow.locator(".withdraw a").get_attribute("href")
+    assert address
+    narrow.goto(address)
+    check(narrow, "withdrawing-asks", seen)
+    press_until(narrow, ".iri-page-button.is-main")
+    narrow.keyboard.press("Enter")
+    expect(narrow.get_by_role("heading", name="You have withdrawn")).to_be_visible()
+    check(narrow, "withdrawing-done", seen)
+    narrow.goto(studies["odd_one_out"])
+    expect(narrow.get_by_role("heading", name="You have withdrawn")).to_be_visible()
+    check(narrow, "withdrawing-return", seen)
+
+
 def test_right_to_left_mirrors_the_page_and_leaves_left_and_right_of_a_trial(
     studies: dict[str, str], narrow: Page
 ) -> None:

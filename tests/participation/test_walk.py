@@ -17,12 +17,14 @@ from tests.participation.visitor import Visitor, event, response, running
 
 pytestmark = pytest.mark.django_db
 
-NOTHING_YET = {"completion_code": None, "redirect_url": None, "submit": None}
+NOTHING_YET = {"completion_code": None, "redirect_url": None, "submit": None, "withdraw_url": None}
 
 
 @pytest.fixture
 def study() -> Study:
-    return opened_study(n=4, n_catch=1, completion_code="DONE42", refusal_code="NO", minutes=7)
+    return opened_study(
+        n=4, n_catch=1, completion_code="DONE42", refusal_code="NO", minutes=7, withdrawal="none"
+    )
 
 
 def test_the_whole_walk(study: Study) -> None:

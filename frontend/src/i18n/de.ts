@@ -104,4 +104,9 @@ export const strings: Strings = {
     "Dieser Link ist unvollständig oder für jemand anderen gemacht. Bitte öffnen Sie ihn genau so, wie Sie ihn bekommen haben.",
   mturkPreviewText: "Dies ist eine Vorschau. Bitte nehmen Sie den HIT an, um teilzunehmen.",
   submitHit: "HIT abschicken",
+  withdrawTitle: "Falls Sie es sich anders überlegen",
+  withdrawText:
+    "Unter dieser persönlichen Adresse können Sie Ihre Antworten zurückziehen. Bewahren Sie sie auf, falls Sie das später tun möchten.",
+  withdrawnTitle: "Sie sind zurückgetreten",
+  withdrawnText: "Ihre Antworten sind zurückgezogen. Danke für Ihre Mitteilung.",
 };

@@ -99,4 +99,9 @@ export const strings: Strings = {
     "This link is not complete, or it was made for somebody else. Please open it exactly as you were given it.",
   mturkPreviewText: "This is a preview. Please accept the HIT to take part.",
   submitHit: "Submit the HIT",
+  withdrawTitle: "If you change your mind",
+  withdrawText:
+    "With this personal address you can take your answers back. Keep it if you may want to do so later.",
+  withdrawnTitle: "You have withdrawn",
+  withdrawnText: "Your answers have been taken back. Thank you for telling us.",
 };

@@ -98,4 +98,9 @@ export const strings: Strings = {
   linkText: "Este enlace está incompleto o es de otra persona. Ábralo exactamente como se lo dieron.",
   mturkPreviewText: "Esto es una vista previa. Acepte el HIT para participar.",
   submitHit: "Enviar el HIT",
+  withdrawTitle: "Si cambia de opinión",
+  withdrawText:
+    "Con esta dirección personal puede retirar sus respuestas. Guárdela si quizá quiera hacerlo más tarde.",
+  withdrawnTitle: "Se ha retirado",
+  withdrawnText: "Sus respuestas se han retirado. Gracias por avisarnos.",
 };

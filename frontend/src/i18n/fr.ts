@@ -100,4 +100,9 @@ export const strings: Strings = {
     "Ce lien est incomplet ou destiné à quelqu’un d’autre. Ouvrez-le exactement comme vous l’avez reçu.",
   mturkPreviewText: "Ceci est un aperçu. Acceptez le HIT pour participer.",
   submitHit: "Envoyer le HIT",
+  withdrawTitle: "Si vous changez d’avis",
+  withdrawText:
+    "À cette adresse personnelle, vous pouvez retirer vos réponses. Conservez-la si vous pourriez le vouloir plus tard.",
+  withdrawnTitle: "Vous vous êtes retiré(e)",
+  withdrawnText: "Vos réponses ont été retirées. Merci de nous l’avoir dit.",
 };

@@ -93,4 +93,8 @@ export interface Strings {
   linkText: string;
   mturkPreviewText: string;
   submitHit: string;
+  withdrawTitle: string;
+  withdrawText: string;
+  withdrawnTitle: string;
+  withdrawnText: string;
 }

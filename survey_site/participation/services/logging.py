@@ -51,10 +51,13 @@ def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> A
     answer to an answered presentation, raises Conflict; an answer that does not fit the session's trials
     raises ParticipationError. Entries are still taken after the session finished.
     """
+    token = session.token_hash
     # One writer a session: two requests with the same entry cannot both find it missing.
     session = (
         StudySession.objects.select_for_update(of=("self",)).select_related("version").get(pk=session.pk)
     )
+    if session.token_hash != token:
+        raise Forbidden("token_replaced", "this session has been taken over or withdrawn meanwhile")
     if session.state not in TAKES_LOG:
         raise Forbidden("not_consented", f"this session is {session.state}; it takes no log")
     stored = dict(_stored(session, entries))

@@ -1,0 +1,88 @@
+"""The page on which a participant withdraws; its address is theirs alone."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import uuid
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from survey_site.participation.errors import Missing
+from survey_site.participation.models import StudySession
+from survey_site.participation.services.withdrawal import (
+    WITHDRAWABLE,
+    has_withdrawn,
+    withdraw,
+    withdrawal_of,
+)
+from survey_site.participation.tokens import withdrawal_mac
+from survey_site.studies.models import Withdrawal
+
+# A further language is one more file there; nothing else changes.
+LANGUAGES = Path(__file__).parent / "i18n"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+
+
+def withdrawal_address(session: StudySession) -> str | None:
+    """The personal link, where there is something to withdraw and the study lets people."""
+    if session.state not in WITHDRAWABLE or session.is_anonymised:
+        return None
+    if withdrawal_of(session) == Withdrawal.NONE:
+        return None
+    path = reverse("withdraw", kwargs={"session_id": session.pk, "mac": withdrawal_mac(session.pk)})
+    return settings.PUBLIC_URL + path
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@csrf_exempt  # no cookie stands for the participant: whoever posts must know the address itself
+def withdrawal_page(request: HttpRequest, session_id: uuid.UUID, mac: str) -> HttpResponse:
+    """Asks first; only the button, a POST, takes anything back."""
+    if not hmac.compare_digest(mac, withdrawal_mac(session_id)):
+        raise Http404
+    session = get_object_or_404(StudySession.objects.select_related("version", "study"), pk=session_id)
+    if request.method == "POST":
+        try:
+            session = withdraw(session_id=session_id)
+        except Missing as error:
+            raise Http404(error.detail) from None
+    if not has_withdrawn(session) and withdrawal_address(session) is None:
+        raise Http404
+    words = words_in(session.language)
+    kind = Withdrawal.ANONYMISE if session.is_anonymised else withdrawal_of(session)
+    context = {
+        "words": words,
+        "language": session.language if _file(session.language).exists() else "en",
+        "study": words["study"].format(study=session.version.texts[session.language]["title"]),
+        "consequence": words[kind],
+        "is_done": has_withdrawn(session),
+        "done": words[f"done_{kind}"],
+    }
+    response = render(request, "withdraw.html", context)
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response["Referrer-Policy"] = "no-referrer"  # the address is the participant's secret
+    return response
+
+
+@cache
+def words_in(language: str) -> dict[str, str]:
+    """The page's words; English where nobody has translated them."""
+    file = _file(language)
+    words: dict[str, str] = json.loads((file if file.exists() else _file("en")).read_text(encoding="utf-8"))
+    return words
+
+
+def _file(language: str) -> Path:
+    return LANGUAGES / f"{Path(language).name}.json"
