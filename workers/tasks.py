@@ -27,9 +27,11 @@ from django.core.files.base import File
 from django.db import connection
 
 from survey_site.stimuli import services
-from survey_site.stimuli.models import IRI, IRIStatus, Network, StoredImage, Worker
+from survey_site.stimuli.models import IRI, IRIJob, IRIStatus, Network, StoredImage, Worker
 from workers.attempts import Attempt, MemoryShort, attempt_chunk, shutting_down
 from workers.batches import Batch, batch_of
+from workers.iri.batch_size import default_batch_size
+from workers.iri.compiling import CompileError, check_compiler
 from workers.iri.images import fit, from_png, sha256, to_png
 from workers.iri.inversion import Found, InversionStopped, Progress, StateRefused, invert_each
 from workers.iri.networks import (
@@ -66,9 +68,14 @@ def precision() -> str:
     return os.environ.get("IRI_PRECISION", "float32") or "float32"
 
 
+def compiler() -> str:
+    """IRI_COMPILE: what compiles the passes of descents."""
+    return os.environ.get("IRI_COMPILE", "none") or "none"
+
+
 @signals.worker_init.connect
 def check_device(**_: Any) -> None:
-    """A device or precision that cannot be stops the worker at its start, before it claims a chunk."""
+    """A device, precision or compiler that cannot be stops the worker at its start, before it claims any."""
     wanted = os.environ.get("IRI_DEVICE", "auto") or "auto"
     if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", wanted):
         raise SystemExit(f"IRI_DEVICE is {wanted!r}; allowed: auto, cpu, cuda, cuda:0, cuda:1, ...")
@@ -78,6 +85,10 @@ def check_device(**_: Any) -> None:
         check_precision(precision(), torch.device(device()))
     except PrecisionError as error:
         raise SystemExit(f"IRI_PRECISION: {error}") from error
+    try:
+        check_compiler(compiler())
+    except CompileError as error:
+        raise SystemExit(f"IRI_COMPILE: {error}") from error
 
 
 @signals.celeryd_after_setup.connect
@@ -199,6 +210,8 @@ def make_chunk(attempt: Attempt) -> None:
     batch = batch_of(attempt.lease.chunk)
     if batch.n_missing == 0:
         return
+    if batch.state is None:
+        batch = replace(batch, size=_fitting(attempt.lease.chunk.job, batch.size))
     try:
         _search_on(attempt, batch)
     except InversionStopped as stopped:
@@ -207,6 +220,14 @@ def make_chunk(attempt: Attempt) -> None:
         if is_out_of_memory(error) and batch.size > 1:
             raise MemoryShort(str(error), batch.size // 2) from error
         raise
+
+
+def _fitting(job: IRIJob, count: int) -> int:
+    """Of `count` images how many are searched for at a time, by what the device was measured to hold."""
+    size = job.recipe.load().image_size
+    return default_batch_size(
+        _built(job.layer.network_id), job.layer.name, size, torch.device(device()), count
+    )
 
 
 def _search_on(attempt: Attempt, batch: Batch) -> None:
@@ -239,6 +260,7 @@ def _search(attempt: Attempt, batch: Batch) -> None:
         pool=pool_of(job, recipe),
         device=device(),
         precision=precision(),
+        compiler=compiler(),
     )
 
 
@@ -325,6 +347,7 @@ class _Recorder:
             provenance={
                 **provenance(device()),
                 "precision": precision(),
+                "compiler": compiler(),
                 "network": self._network.provenance,
                 "recipe": self._lease.chunk.job.recipe.sha256,
                 "rng_seed": iri.rng_seed,
@@ -333,6 +356,7 @@ class _Recorder:
                 "start_sha256": sha256(start),
                 "target_sha256": sha256(target),
                 "batch": self._batch.members,
+                "batch_size": self._batch.size,
                 "steps_run": found.steps_run,
                 "seconds": round(time.monotonic() - self._began, 2),
             },

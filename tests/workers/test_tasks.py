@@ -33,7 +33,7 @@ from survey_site.stimuli.models import (
 from tests.builders import claim, image_set, queued_job, recipe
 from workers import lease_keeper, measuring, presence, tasks
 from workers.attempts import Attempt, shutting_down
-from workers.iri import inversion
+from workers.iri import batch_size, inversion
 from workers.iri.recipe import Passing, preset
 from workers.lease_keeper import LeaseKeeper
 
@@ -389,6 +389,50 @@ def test_iris_are_searched_for_in_the_precision_asked_for_and_say_so(monkeypatch
     make_iris()
     assert asked == ["bf16"]
     assert IRI.objects.get().provenance["precision"] == "bf16"
+
+
+def test_a_compiler_that_is_none_stops_the_worker_at_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IRI_DEVICE", "cpu")
+    monkeypatch.setenv("IRI_COMPILE", "gcc")
+    with pytest.raises(
+        SystemExit, match="IRI_COMPILE: compiler is 'gcc'; allowed: none, inductor, aot_eager"
+    ):
+        tasks.check_device()
+
+
+def test_iris_are_searched_for_by_compiled_passes_where_asked_for_and_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("IRI_COMPILE", "aot_eager")
+    asked: list[str] = []
+
+    def noting(*given: Any, compiler: str, **named: Any) -> None:
+        asked.append(compiler)
+        inversion.invert_each(*given, compiler=compiler, **named)
+
+    monkeypatch.setattr(tasks, "invert_each", noting)
+    real_job(1)
+    make_iris()
+    assert asked == ["aot_eager"]
+    assert IRI.objects.get().provenance["compiler"] == "aot_eager"
+
+
+def test_a_chunk_larger_than_the_device_holds_is_searched_for_in_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batch_size, "MOST_ON_CPU", 1)
+    asked: list[int] = []
+
+    def noting(*given: Any, batch_size: int, **named: Any) -> None:
+        asked.append(batch_size)
+        inversion.invert_each(*given, batch_size=batch_size, **named)
+
+    monkeypatch.setattr(tasks, "invert_each", noting)
+    job = real_job(2)
+    make_iris()
+    assert asked == [1]
+    assert statuses(job) == {"done"}
+    assert {iri.provenance["batch_size"] for iri in job.iris.all()} == {1}
 
 
 def test_the_device_is_the_cpu_where_nothing_else_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from workers.iri.layer_errors import LayerError, LayerNotFound
 from workers.iri.tokens import pick, split
 
-__all__ = ["Extractor", "LayerError", "LayerNotFound", "find_layer", "respond", "respond_with_logits"]
+__all__ = [
+    "Extractor",
+    "LayerError",
+    "LayerNotFound",
+    "find_layer",
+    "respond",
+    "respond_with_logits",
+    "row_per_image",
+]
 
 _NEAREST = 5
 
@@ -62,7 +70,9 @@ class Extractor:
         missing = [layer for layer in self._hooked if layer not in outputs]
         if missing:
             raise LayerError(f"layer {missing[0]!r} does not run in a forward pass of the network")
-        return {layer: self._row_per_image(layer, outputs[layer], len(inputs)) for layer in self._hooked}
+        return {
+            layer: row_per_image(self._module, layer, outputs[layer], len(inputs)) for layer in self._hooked
+        }
 
     def _stop_at_last(self, inputs: Tensor) -> dict[str, Any]:
         seen: dict[str, Any] = {}
@@ -88,14 +98,19 @@ class Extractor:
         if is_last:
             raise _Reached
 
-    def _row_per_image(self, layer: str, output: Any, count: int) -> Tensor:
-        output = _picked(self._module, layer, output)
-        if output.ndim == 0 or output.shape[0] != count or not output.is_floating_point():
-            raise LayerError(
-                f"layer {layer!r} gives {output.dtype} of shape {tuple(output.shape)}"
-                f" for {count} images; allowed: floating-point numbers, one row per image"
-            )
-        return output.flatten(1)
+
+def row_per_image(module: nn.Module, layer: str, output: Any, count: int) -> Tensor:
+    """What a layer gave for `count` images, tokens selected of it or not, as (count, d).
+
+    Raises LayerError where it is no tensor of one row per image.
+    """
+    output = _picked(module, layer, output)
+    if output.ndim == 0 or output.shape[0] != count or not output.is_floating_point():
+        raise LayerError(
+            f"layer {layer!r} gives {output.dtype} of shape {tuple(output.shape)}"
+            f" for {count} images; allowed: floating-point numbers, one row per image"
+        )
+    return output.flatten(1)
 
 
 def respond(module: nn.Module, layer: str, inputs: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch import nn
 from torch.fx import GraphModule, Node, Proxy
 
 from workers.iri.layer_errors import LayerNotFound
+from workers.iri.stems import SpaceToDepthConv
 from workers.iri.tokens import split, token_sequence
 from workers.iri.vision import import_torchvision
 
@@ -78,6 +79,21 @@ def expose_all(module: nn.Module) -> tuple[nn.Module, set[str]]:
     return trace.network(list(trace)), computing
 
 
+def truncated(module: nn.Module, layers: Sequence[str]) -> nn.Module:
+    """What the network computes up to the last of some layers, as plain code: images to the layers' values.
+
+    The traced copy shares parameters with the original and gives a tuple in the order of `layers`, whole
+    values where tokens are selected (`blocks.5#class`).
+    Raises LayerNotFound for a name that is neither module nor node, and where the code can't be traced.
+    """
+    names = [split(layer)[0] for layer in layers]
+    trace = _trace(module, names[0])
+    missing = [name for name in names if name not in trace]
+    if missing:
+        raise LayerNotFound(_not_found(missing[0], trace))
+    return trace.up_to(names)
+
+
 class _Trace(dict[str, Node]):
     """Layers by name, each with the node whose value it is, in the order in which they finish."""
 
@@ -92,6 +108,24 @@ class _Trace(dict[str, Node]):
             if name in wanted and not is_module:
                 _tap(traced, name, self[name])
         traced.recompile()
+        traced.meta["tokens"] = token_sequence(self._module)
+        return traced.eval()
+
+    def up_to(self, names: Sequence[str]) -> nn.Module:
+        graph, wanted = self._graph, [self[name] for name in names]
+        (output,) = (node for node in graph.nodes if node.op == "output")
+        values = []
+        for node in wanted:
+            with graph.inserting_after(node):
+                # A later in-place operation may overwrite what an earlier layer gave.
+                values.append(graph.call_method("clone", (node,)))
+        output.args = (tuple(values),)
+        place = {node: index for index, node in enumerate(graph.nodes)}
+        last = max(place[value] for value in values)
+        for node in reversed(list(graph.nodes)):
+            if last < place[node] < place[output]:
+                graph.erase_node(node)
+        traced = TracedNetwork(self._module, graph)
         traced.meta["tokens"] = token_sequence(self._module)
         return traced.eval()
 
@@ -158,7 +192,8 @@ def _make_tracer() -> Any:
 
         def is_leaf_module(self, child: nn.Module, name: str) -> bool:
             is_container = type(child) in CONTAINERS
-            return not is_container and (super().is_leaf_module(child, name) or is_one_operation(child))
+            is_whole = is_one_operation(child) or isinstance(child, SpaceToDepthConv)
+            return not is_container and (super().is_leaf_module(child, name) or is_whole)
 
         def call_module(self, child: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
             name = self.path_of_module(child)

@@ -101,6 +101,7 @@ def invert(
     pool: Pool | None = None,
     device: str | torch.device = "cpu",
     precision: str = "float32",
+    compiler: str = "none",
 ) -> Inversion:
     """Images that a layer represents as it represents the targets (Nanda et al., AAAI 2023, "IRIs").
 
@@ -118,13 +119,16 @@ def invert(
     `should_stop` before every step.
     `pool`: natural images to start from, needed by recipes whose start is one.
     `precision`: of the gradients: float32, tf32 (NVIDIA GPUs) or bf16; what is finished is judged in float32.
+    `compiler`: of the passes that give gradients, by torch.compile: none, inductor (GPUs, or a CPU with a C++
+    compiler) or aot_eager (see compiling). Worth its minute at the start of long searches.
     On the CPU the same call with the same number of threads gives the same images, bit for bit.
 
     An image that can't be searched for to the end (a dead layer, a response that is not finite) fails with a
     reason in `failures` and stops no other.
-    Raises InversionError, DeviceError, PrecisionError, LayerNotFound, LayerError, SizeRefused, StartError (a
-    start image that can't be made, as of a natural one without `pool`) or PerceptualError (LPIPS weights that
-    aren't there) for what can't be used; InversionStopped, with what was finished, when told to stop.
+    Raises InversionError, DeviceError, PrecisionError, CompileError, LayerNotFound, LayerError, SizeRefused,
+    StartError (a start image that can't be made, as of a natural one without `pool`) or PerceptualError
+    (LPIPS weights that aren't there) for what can't be used; InversionStopped, with what was finished, when
+    told to stop.
 
     >>> network = build(NetworkSpec("package", "efficientnet_lite0", pretrained=True))
     >>> found = invert(network, "_avg_pooling", targets, preset("reg_free"), seeds=range(len(targets)))
@@ -155,6 +159,7 @@ def invert(
             pool=pool,
             device=device,
             precision=precision,
+            compiler=compiler,
         )
     except InversionStopped as stopped:
         raise InversionStopped(str(stopped), found) from None
@@ -186,6 +191,7 @@ def invert_each(
     pool: Pool | None = None,
     device: str | torch.device = "cpu",
     precision: str = "float32",
+    compiler: str = "none",
 ) -> None:
     """As `invert`, for any number of targets with the memory of one batch.
 
@@ -210,6 +216,7 @@ def invert_each(
         pool=pool,
         device=device,
         precision=precision,
+        compiler=compiler,
     )
     if resume_from is not None:
         _resume(search, resume_from)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workers.iri.compiling import check_compiler
 from workers.iri.devices import checked_device
 from workers.iri.lane import Found, Lane, Member
 from workers.iri.layer_errors import LayerError
@@ -68,9 +69,10 @@ class Search:
     may differ from work to work. Where memory doesn't suffice, a step is taken in several passes of half
     as many images, and so on; `pass_size` is how many. On the CPU the process keeps freed memory from now
     on (see memory). `precision`: of the gradients (see precision); float32 judges what is finished.
+    `compiler`: of the passes that give gradients (see compiling), but of recipes with `relu_passthrough`.
 
-    Raises SearchError, DeviceError, PrecisionError, LayerNotFound, LayerError, SizeRefused, StartError or
-    PerceptualError for what can't be, here or from `step`.
+    Raises SearchError, DeviceError, PrecisionError, CompileError, LayerNotFound, LayerError, SizeRefused,
+    StartError or PerceptualError for what can't be, here or from `step`.
     """
 
     def __init__(
@@ -83,12 +85,14 @@ class Search:
         pool: Pool | None = None,
         device: str | torch.device = "cpu",
         precision: str = "float32",
+        compiler: str = "none",
     ) -> None:
         if batch_size < 1:
             raise SearchError(f"batch_size is {batch_size}; allowed: whole numbers from 1")
         self._network, self._layer, self._device = network, layer, checked_device(device)
         check_precision(precision, self._device)
-        self._precision = precision
+        check_compiler(compiler)
+        self._precision, self._compiler = precision, compiler
         if self._device.type == "cpu":
             keep_freed_memory()
         self._pool = pool
@@ -175,7 +179,9 @@ class Search:
         layers = tuple(dict.fromkeys((self._layer, *recipe.layers)))
         key = recipe.image_size, layers
         if key not in self._responders:
-            self._responders[key] = Responder(self._network, layers, recipe.image_size, self._device)
+            self._responders[key] = Responder(
+                self._network, layers, recipe.image_size, self._device, self._compiler
+            )
         return self._responders[key]
 
     def _keep(self, lane: Lane, gone: Iterable[int]) -> None:
@@ -271,7 +277,10 @@ class Search:
             segment.lane.view(segment.rows, leaf) for segment, leaf in zip(segments, leaves, strict=True)
         ]
         with computing(self._precision, self._device):
-            responses = first.responder(_joined(views))
+            # Compiled code hides the ReLUs that the gradient has to pass through.
+            is_plain = first.recipe.relu_passthrough
+            respond = first.responder if is_plain else first.responder.descend
+            responses = respond(_joined(views))
         responses = {layer: response.float() for layer, response in responses.items()}
         if not responses[self._layer].requires_grad:
             raise LayerError(f"layer {self._layer!r} does not depend on the image; allowed: one that does")
@@ -296,6 +305,7 @@ class Search:
             "layer": self._layer,
             "weights_sha256": self._network.weights_sha256,
             "precision": self._precision,
+            "compiler": self._compiler,
             "steps": self.steps,
             "drawn": self._drawn,
             "pass_size": self.pass_size,
@@ -305,13 +315,14 @@ class Search:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state_dict` was taken; works that had been drawn are drawn and left aside.
 
-        Raises SearchError for the state of another version, network, layer or precision.
+        Raises SearchError for the state of another version, network, layer, precision or compiler.
         """
         mine = {
             "version": STATE_VERSION,
             "layer": self._layer,
             "weights_sha256": self._network.weights_sha256,
             "precision": self._precision,
+            "compiler": self._compiler,
         }
         for name, value in mine.items():
             if state.get(name) != value:

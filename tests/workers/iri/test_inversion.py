@@ -1,5 +1,6 @@
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy
 import pytest
@@ -236,7 +237,8 @@ def test_whole_numbers_of_other_libraries_are_seeds() -> None:
 
 
 def test_works_that_cannot_be_used_are_named_with_their_place() -> None:
-    works = [Work(photographs(1)[0], 0, recipe(steps=1)), Work(numpy.zeros((3, 16, 16)), 1, recipe(steps=1))]
+    array: Any = numpy.zeros((3, SIZE, SIZE))
+    works = [Work(photographs(1)[0], 0, recipe(steps=1)), Work(array, 1, recipe(steps=1))]
     with pytest.raises(InversionError, match=r"target 1 is a numpy.ndarray; allowed: a torch.Tensor \(3, 16"):
         invert_each(built(ChannelMeans()), "pool", works, on_result=lambda found: None, batch_size=2)
 
