@@ -29,7 +29,7 @@ export interface Study {
   policy: { mobile: "allow" | "warn" | "block"; keyboard_shortcuts: boolean };
 }
 
-export type Mode = "real" | "pilot";
+export type Mode = "real" | "pilot" | "preview";
 
 export type SessionState =
   | "created"
@@ -208,8 +208,11 @@ function apiError(status: number, text: string): ApiError {
 }
 
 /** The study with its texts in `language`, or in the server's first choice. */
-export function getStudy(slug: string, language?: string): Promise<Study> {
-  const query = language ? `?language=${encodeURIComponent(language)}` : "";
+export function getStudy(slug: string, language: string | null, ticket: string | null): Promise<Study> {
+  const wanted = new URLSearchParams();
+  if (language) wanted.set("language", language);
+  if (ticket) wanted.set("ticket", ticket);
+  const query = wanted.size > 0 ? `?${wanted}` : "";
   return request("GET", `/api/studies/${encodeURIComponent(slug)}/${query}`);
 }
 

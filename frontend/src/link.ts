@@ -4,13 +4,20 @@ import type { Mode } from "./api";
 export interface SurveyLink {
   mode: Mode;
   language: string | null;
+  /** Lets a researcher preview the study. */
+  ticket: string | null;
   /** All other parameters, as the recruiter wrote them. */
   recruitment: Record<string, string>;
 }
 
 export function readLink(search: string): SurveyLink {
   const { mode, lang, ...recruitment } = Object.fromEntries(new URLSearchParams(search));
-  return { mode: mode === "pilot" ? "pilot" : "real", language: lang ?? null, recruitment };
+  return {
+    mode: mode === "pilot" || mode === "preview" ? mode : "real",
+    language: lang ?? null,
+    ticket: recruitment.ticket ?? null,
+    recruitment,
+  };
 }
 
 /** Whether Mechanical Turk shows the page to somebody who has not accepted the HIT. */

@@ -54,6 +54,7 @@ const LINK_FAULTS = new Set([
   "invalid_recruiter_id",
   "invalid_submit_address",
   "link_used",
+  "no_preview",
   "recruiter_id_missing",
   "submission_taken",
   "unknown_link",
@@ -102,6 +103,7 @@ export class SurveySession {
   }
 
   async run(): Promise<void> {
+    if (this.#link.mode === "preview") this.#shell.showPreviewNote();
     const resumed = await this.#resume();
     if (resumed) return this.#goOn(resumed.api, resumed.status);
     const created = await this.#welcome();
@@ -126,7 +128,7 @@ export class SurveySession {
       this.#shell.showNotice();
       // Colleagues pilot a study many times from one browser.
       const isOver = ["finished", "refused"].includes(status.state);
-      if (!(isOver && this.#link.mode === "pilot")) return { api, status };
+      if (!(isOver && this.#link.mode !== "real")) return { api, status };
     } catch (error) {
       if (!(error instanceof ApiError && [401, 403, 404].includes(error.status))) throw error;
     }
@@ -194,7 +196,10 @@ export class SurveySession {
         return null;
       } catch (error) {
         if (!(error instanceof ApiError && error.code === "consent_changed")) return this.#explain(error);
-        this.study = await persist(() => getStudy(this.study.slug), isTemporary);
+        this.study = await persist(
+          () => getStudy(this.study.slug, this.#language, this.#link.ticket),
+          isTemporary,
+        );
         outcome = "changed";
         return null;
       }

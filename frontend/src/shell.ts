@@ -74,6 +74,11 @@ export class Shell {
     this.#notice.hidden = content.length === 0;
   }
 
+  /** Says that nothing counts, for as long as the page is open. */
+  showPreviewNote(): void {
+    this.app.before(element("aside", { class: "preview-note" }, this.strings.previewNote));
+  }
+
   /** Takes the stage off the page, which ends its keys and clicks, and says why. */
   replaceStage(title: string, text: string, ...more: Node[]): void {
     const heading = element("h1", { tabindex: "-1" }, title);

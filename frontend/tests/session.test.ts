@@ -68,7 +68,7 @@ class Server {
 
   #reply(path: string, body: Record<string, unknown>): [number, unknown] {
     const id = { session_id: "s1", study: "demo" };
-    switch (path) {
+    switch (path.split("?")[0]) {
       case "/api/studies/demo/":
         return [200, { ...STUDY, consent_version: this.consentVersion }];
       case "/api/sessions/":
@@ -449,6 +449,26 @@ describe("an error that trying again cannot mend", () => {
     await choose("Start");
     await choose("I agree");
     await failed;
+  });
+});
+
+describe("a preview", () => {
+  it("says that nothing is kept, and begins anew after its end", async () => {
+    const server = new Server(1);
+    for (let visit = 0; visit < 2; visit += 1) {
+      open(server, STUDY, "?mode=preview&ticket=T");
+      expect(document.querySelector("aside")?.textContent).toContain("nothing that you answer is kept");
+      server.log.clear();
+      server.code = null;
+      await toTrials();
+      await answer(0, "f");
+      expect(await code()).toBe("DONE-1");
+    }
+    const starts = server.bodies.filter((body) => body.study === "demo");
+    expect(starts.map((body) => [body.mode, body.recruitment])).toEqual([
+      ["preview", { ticket: "T" }],
+      ["preview", { ticket: "T" }],
+    ]);
   });
 });
 

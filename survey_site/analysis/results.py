@@ -22,7 +22,7 @@ from survey_site.analysis.models import (
     StudyResults,
 )
 from survey_site.analysis.services import alignment_of, save_scores
-from survey_site.participation.models import StudySession
+from survey_site.participation.models import PREVIEW, StudySession
 from survey_site.studies.exclusion_rules import Researcher
 from survey_site.studies.models import Study
 
@@ -47,7 +47,7 @@ MARKS = f"""
             concat_ws(' ', observer, state IN %(ended)s, finished_at, reason), ',' ORDER BY observer) AS said
         FROM {Observation._meta.db_table} GROUP BY study_id
     ) AS observed ON observed.study_id = session.study_id
-    WHERE %(study)s::bigint IS NULL OR session.study_id = %(study)s
+    WHERE session.mode <> '{PREVIEW}' AND (%(study)s::bigint IS NULL OR session.study_id = %(study)s)
     GROUP BY session.study_id, session.mode
 """  # noqa: S608 - names of our own tables
 

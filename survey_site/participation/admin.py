@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from survey_site.participation.models import SessionState, StudySession
+from survey_site.participation.models import PREVIEW, SessionState, StudySession
 from survey_site.studies.models import Study
 
 STATE_COLOURS = {
@@ -52,6 +52,7 @@ class StudySessionAdmin(ModelAdmin):
             super()
             .get_queryset(request)
             .filter(study__in=Study.objects.visible_to(request.user))
+            .exclude(mode=PREVIEW)
             .select_related("study")
             .annotate(
                 n_presentations=Count("presentations", distinct=True),

@@ -19,6 +19,7 @@ from survey_site.participation.manifest import session_manifest
 from survey_site.participation.models import LogKind, Mode, SessionState, StudySession
 from survey_site.participation.payloads import unstorable
 from survey_site.participation.recruitment.endings import Ending, ending_of
+from survey_site.participation.services.previews import preview_version
 from survey_site.participation.withdrawal_views import withdrawal_address
 from survey_site.studies.models import Study, StudyStatus
 
@@ -144,7 +145,8 @@ class StudyInfo(APIView):
 
     def get(self, request: Request, slug: str) -> Response:
         study = get_object_or_404(Study, slug=slug)
-        version = study.current_version
+        ticket = request.query_params.get("ticket", "")
+        version = preview_version(study, ticket) if ticket else study.current_version
         if version is None:
             return Response({"code": "not_open", "detail": "this study has not opened yet"}, status=404)
         wanted = request.query_params.get("language", "en")
@@ -156,7 +158,7 @@ class StudyInfo(APIView):
                 "recruiter": study.recruiter,
                 "title": texts["title"],
                 "status": StudyStatus(study.status),
-                "accepting": study.is_accepting,
+                "accepting": study.is_accepting or bool(ticket),
                 "full": services.is_full(study.pk, Mode.REAL, version.settings["quota"]),
                 "languages": sorted(version.texts),
                 "language": language,

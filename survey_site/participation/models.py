@@ -56,6 +56,10 @@ class Mode(models.TextChoices):
     PILOT = "pilot", "Pilot"
 
 
+# A researcher looking at a study: a session apart, which no count, score or export reads.
+PREVIEW = "preview"
+
+
 class SessionState(models.TextChoices):
     CREATED = "created", "Created"
     CONSENTED = "consented", "Consented"
@@ -101,7 +105,7 @@ class StudySession(models.Model):
     participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="sessions")
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="sessions")
     version = models.ForeignKey(StudyVersion, on_delete=models.PROTECT, related_name="sessions")
-    mode = models.CharField(max_length=10, choices=Mode, default=Mode.REAL)
+    mode = models.CharField(max_length=10, choices=[*Mode.choices, (PREVIEW, "Preview")], default=Mode.REAL)
     language = models.CharField(max_length=10, default="en")
     recruiter = models.CharField(max_length=20, default="link")
     state = models.CharField(max_length=20, choices=SessionState, default=SessionState.CREATED)
@@ -128,7 +132,9 @@ class StudySession(models.Model):
                 fields=["participant", "study", "mode"], name="one_session_per_participant_study_mode"
             ),
             models.CheckConstraint(condition=Q(state__in=SessionState.values), name="session_state_is_known"),
-            models.CheckConstraint(condition=Q(mode__in=Mode.values), name="session_mode_is_known"),
+            models.CheckConstraint(
+                condition=Q(mode__in=[*Mode.values, PREVIEW]), name="session_mode_is_known"
+            ),
         ]
         # Serves the allocation of slots.
         indexes = [models.Index(fields=["version", "mode", "state", "slot"], name="sessions_by_slot")]

@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from survey_site.participation.errors import Missing
-from survey_site.participation.models import StudySession
+from survey_site.participation.models import PREVIEW, StudySession
 from survey_site.participation.services.withdrawal import (
     WITHDRAWABLE,
     has_withdrawn,
@@ -37,7 +37,7 @@ CONTENT_SECURITY_POLICY = (
 
 def withdrawal_address(session: StudySession) -> str | None:
     """The personal link, where there is something to withdraw and the study lets people."""
-    if session.state not in WITHDRAWABLE or session.is_anonymised:
+    if session.state not in WITHDRAWABLE or session.is_anonymised or session.mode == PREVIEW:
         return None
     if withdrawal_of(session) == Withdrawal.NONE:
         return None

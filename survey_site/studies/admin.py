@@ -127,7 +127,7 @@ class StudyAdmin(ModelAdmin):
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [ConditionInline, TextInline, QuestionInline, IconInline]
-    actions_submit_line = ["open_now", "pause_now", "close_now"]
+    actions_submit_line = ["preview_now", "open_now", "pause_now", "close_now"]
     form = ExclusionForm
     readonly_fields = ["status_text", "links", "trial_counts", "missing", "iris_shown"]
     fieldsets = [
@@ -233,7 +233,9 @@ class StudyAdmin(ModelAdmin):
                 button.method(request, study)
 
     def response_post_save_change(self, request: HttpRequest, obj: Study) -> HttpResponseBase:
-        """Whoever pressed a button stays to see what came of it."""
+        """Whoever pressed a button stays to see what came of it, or goes to the preview."""
+        if "studies_study_preview_now" in request.POST:
+            return redirect("preview", obj.slug)
         if any(f"studies_study_{button}" in request.POST for button in self.actions_submit_line):
             return redirect("admin:studies_study_change", obj.pk)
         return super().response_post_save_change(request, obj)
@@ -306,6 +308,26 @@ class StudyAdmin(ModelAdmin):
         line = '<li>{}. <a class="text-primary-600 underline" href="{}">See those that failed</a></li>'
         return format_html("<ul>{}</ul>", format_html_join("", line, with_failures))
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """A preview shows the study as it was; what changes now must not be held by it."""
+        if request.method == "POST" and object_id:
+            self._forget_preview(request, object_id)
+        return super().changeform_view(request, object_id, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        self._forget_preview(request, object_id)
+        return super().delete_view(request, object_id, *args, **kwargs)
+
+    def _forget_preview(self, request: HttpRequest, object_id: str) -> None:
+        study = self.get_object(request, object_id)
+        if study is not None and self.has_change_permission(request, study):
+            services.forget_preview(study)
+
+    def has_preview_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self._is_in(request, object_id, StudyStatus.values)
+
     def has_open_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return self._is_in(request, object_id, StudyStatus.values)
 
@@ -326,6 +348,10 @@ class StudyAdmin(ModelAdmin):
         return object_id is None or visible.filter(pk=object_id, status__in=statuses).exists()
 
     # These change the study, so they are buttons of the form (POST), not links. They act after saving.
+    @action(description="Save and preview", permissions=["preview_now"])
+    def preview_now(self, request: HttpRequest, study: Study) -> None:
+        """Saving is all there is to do here; the preview itself is another page."""
+
     @action(description="Save and open", permissions=["open_now"])
     def open_now(self, request: HttpRequest, study: Study) -> None:
         try:

@@ -66,11 +66,19 @@ def _format_of(condition: ConditionPlan) -> Format:
     known = FORMATS.get(condition.format)
     if known is None:
         raise DesignError(f"format is {condition.format!r}; allowed: {', '.join(FORMATS)}")
-    allowed = known.n_options
-    if condition.n_options not in allowed:
-        numbers = str(allowed[0]) if len(allowed) == 1 else f"{allowed[0]} to {allowed[-1]}"
-        raise DesignError(f"{condition.format} with {condition.n_options} options; allowed: {numbers}")
+    if fault := fault_of_options(condition.format, condition.n_options):
+        raise DesignError(fault)
     return known
+
+
+def fault_of_options(format: str, n_options: int | None) -> str | None:
+    """Why the format cannot offer so many options, or None; a format that is not known has no fault here."""
+    known = FORMATS.get(format)
+    if known is None or n_options is None or n_options in known.n_options:
+        return None
+    allowed = known.n_options
+    numbers = str(allowed[0]) if len(allowed) == 1 else f"{allowed[0]} to {allowed[-1]}"
+    return f"{format} with {n_options} options; allowed: {numbers}"
 
 
 def _content(item: Item) -> tuple[str, str, str, str]:

@@ -14,6 +14,7 @@ from django.db.models import Q
 from survey_site.access.models import SharedQuerySet
 from survey_site.stimuli.models import IRI, ImageSet, IRIQuerySet, IRIStatus, Layer, Recipe, StoredImage
 from survey_site.studies.exclusion_rules import RULES, ExclusionError, Rule, rule_from_dict
+from survey_site.studies.formats import fault_of_options
 from survey_site.studies.questionnaire import Field, fault_of, parse_choices
 
 
@@ -337,7 +338,9 @@ class Condition(models.Model):
 
     def clean(self) -> None:
         """Once people saw it, a condition means what it meant: only then can its answers be read."""
-        if self.pk is None or not self.trials.exists():
+        if fault := fault_of_options(self.format, self.n_options):
+            raise ValidationError({"n_options": fault})
+        if self.pk is None or not self.trials.filter(version__number__gt=0).exists():
             return
         before = Condition.objects.get(pk=self.pk)
         changed = [name for name in self.FROZEN if getattr(before, name) != getattr(self, name)]
@@ -414,6 +417,13 @@ class FrozenModel(models.Model):
         raise FrozenError(f"{self._meta.verbose_name} {self.pk} is frozen; open a new version of the study")
 
 
+class SeenVersionManager(models.Manager["StudyVersion"]):
+    """Versions that people see: not what a researcher previews, which has the number 0."""
+
+    def get_queryset(self) -> models.QuerySet[StudyVersion]:
+        return super().get_queryset().filter(number__gt=0)
+
+
 class StudyVersion(FrozenModel):
     """What participants see, immutable: settings, texts, trials, with a hash over all of it."""
 
@@ -423,6 +433,9 @@ class StudyVersion(FrozenModel):
     texts = models.JSONField(help_text="By language: sanitised HTML and the hash of the consent text.")
     sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SeenVersionManager()
+    everything = models.Manager["StudyVersion"]()
 
     class Meta:
         ordering = ["study", "number"]

@@ -31,6 +31,7 @@ from survey_site.studies.models import (
     TrialReference,
 )
 from survey_site.studies.planned import ConditionPlan, DesignError, Item, PlannedTrial
+from survey_site.studies.previews import PREVIEW_NUMBER
 from survey_site.studies.questionnaire import fault_of
 from survey_site.studies.texts import DEFAULT_TEXTS, FIELDS, consent_version, render
 
@@ -277,10 +278,46 @@ def _set_status(study: Study, status: StudyStatus, by: User | None) -> None:
     record_event(user=by, action=f"{status} study", subject=study)
 
 
-def _freeze(study: Study) -> StudyVersion:
-    trials = design.plan_trials(
+def forget_preview(study: Study) -> None:
+    """Delete the study's preview with all that was answered in it."""
+    study.sessions.filter(version__number=PREVIEW_NUMBER).delete()
+    TrialReference.objects.filter(
+        trial__version__study=study, trial__version__number=PREVIEW_NUMBER
+    ).delete()  # first, since their answers are protected
+    StudyVersion.everything.filter(study=study, number=PREVIEW_NUMBER).delete()
+
+
+@transaction.atomic
+def freeze_preview(study: Study) -> StudyVersion:
+    """The draft as a version that only a preview runs, in place of an earlier one.
+
+    Raises StudyRefused naming everything that is missing.
+    """
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    forget_preview(study)
+    if missing := missing_for_opening(study):
+        raise StudyRefused("; ".join(missing))
+    trials = _plan(study)
+    settings, texts = frozen_settings(study, trials), frozen_texts(study)
+    version = StudyVersion.everything.create(
+        study=study,
+        number=PREVIEW_NUMBER,
+        settings=settings,
+        texts=texts,
+        sha256=content_hash(settings, texts, trials),
+    )
+    _save_trials(version, trials)
+    return version
+
+
+def _plan(study: Study) -> tuple[PlannedTrial, ...]:
+    return design.plan_trials(
         plan_conditions(study), n_catch=study.n_catch, n_practice=study.n_practice, seed=study.rng_seed
     )
+
+
+def _freeze(study: Study) -> StudyVersion:
+    trials = _plan(study)
     settings, texts = frozen_settings(study, trials), frozen_texts(study)
     sha256 = content_hash(settings, texts, trials)
     current = study.current_version

@@ -389,3 +389,21 @@ def test_a_draft_has_nothing_to_pause_or_close() -> None:
             change(study=study)
     study.refresh_from_db()
     assert study.status == StudyStatus.DRAFT
+
+
+@pytest.mark.parametrize(
+    ("format", "n_options", "allowed"),
+    [
+        ("two_afc", 3, "2"),
+        ("matching", 7, "2 to 6"),
+        ("odd_one_out", 2, "3"),
+        ("classification", 17, "2 to 16"),
+    ],
+)
+def test_a_condition_is_not_saved_with_options_that_its_format_does_not_have(
+    format: str, n_options: int, allowed: str
+) -> None:
+    condition = draft_study(n=1).conditions.get()
+    condition.format, condition.n_options = format, n_options
+    with pytest.raises(ValidationError, match=f"{format} with {n_options} options; allowed: {allowed}"):
+        condition.clean()

@@ -109,4 +109,5 @@ export const strings: Strings = {
     "Unter dieser persönlichen Adresse können Sie Ihre Antworten zurückziehen. Bewahren Sie sie auf, falls Sie das später tun möchten.",
   withdrawnTitle: "Sie sind zurückgetreten",
   withdrawnText: "Ihre Antworten sind zurückgezogen. Danke für Ihre Mitteilung.",
+  previewNote: "Vorschau: Nichts, was Sie antworten, wird aufbewahrt.",
 };

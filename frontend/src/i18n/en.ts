@@ -104,4 +104,5 @@ export const strings: Strings = {
     "With this personal address you can take your answers back. Keep it if you may want to do so later.",
   withdrawnTitle: "You have withdrawn",
   withdrawnText: "Your answers have been taken back. Thank you for telling us.",
+  previewNote: "Preview: nothing that you answer is kept.",
 };

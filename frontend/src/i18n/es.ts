@@ -103,4 +103,5 @@ export const strings: Strings = {
     "Con esta dirección personal puede retirar sus respuestas. Guárdela si quizá quiera hacerlo más tarde.",
   withdrawnTitle: "Se ha retirado",
   withdrawnText: "Sus respuestas se han retirado. Gracias por avisarnos.",
+  previewNote: "Vista previa: nada de lo que responda se conserva.",
 };

@@ -105,4 +105,5 @@ export const strings: Strings = {
     "À cette adresse personnelle, vous pouvez retirer vos réponses. Conservez-la si vous pourriez le vouloir plus tard.",
   withdrawnTitle: "Vous vous êtes retiré(e)",
   withdrawnText: "Vos réponses ont été retirées. Merci de nous l’avoir dit.",
+  previewNote: "Aperçu : rien de ce que vous répondez n’est conservé.",
 };

@@ -97,4 +97,5 @@ export interface Strings {
   withdrawText: string;
   withdrawnTitle: string;
   withdrawnText: string;
+  previewNote: string;
 }

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from survey_site.participation.errors import Conflict, Forbidden, Missing, ParticipationError
 from survey_site.participation.models import (
+    PREVIEW,
     Mode,
     Participant,
     Presentation,
@@ -23,6 +24,7 @@ from survey_site.participation.recruitment.identity import Identity, identify
 from survey_site.participation.recruitment.links import use_link
 from survey_site.participation.recruitment.mturk import refuse_preview
 from survey_site.participation.recruitment.submissions import check_link, note_submission
+from survey_site.participation.services.previews import start_preview
 from survey_site.participation.tokens import external_id_hash, new_token, token_hash
 from survey_site.studies import design
 from survey_site.studies.models import Recruiter, Study, StudyVersion, Trial, TrialKind
@@ -48,6 +50,9 @@ def start_session(*, slug: str, mode: str, language: str, recruitment: Mapping[s
     study = Study.objects.filter(slug=slug).first()
     if study is None:
         raise Missing("unknown_study", f"there is no study {slug!r}")
+    if mode == PREVIEW:
+        session, token = start_preview(study, ticket=str(recruitment.get("ticket", "")), language=language)
+        return StartedSession(session=session, token=token, is_new=True)
     if mode not in Mode.values:
         raise ParticipationError("invalid_mode", f"mode is {mode!r}; allowed: {', '.join(Mode.values)}")
     participant, recruiter = _participant(_identity(study, mode, recruitment))
@@ -181,7 +186,7 @@ def _take_slot(session: StudySession) -> None:
     away for too long lose theirs first; whoever gets it gets their list and their order, too.
     """
     Study.objects.select_for_update().get(pk=session.study_id)
-    version = StudyVersion.objects.get(pk=session.version_id)
+    version = session.version
     drop_stale(session.study_id, session.mode)
     _check_quota(session, version)
     trials, plan = planned_trials(version), session_plan(version.settings)
