@@ -114,7 +114,7 @@ class RecipeForm(forms.Form):
     parametrization = one_of("Parametrisation", PARAMETRIZATIONS)
     relu_passthrough = switch("ReLUs at the layer pass the gradient through")
     optimizer = one_of("Optimiser", OPTIMIZERS)
-    learning_rate = number("Learning rate")
+    learning_rate = number("Learning rate", "Empty: 0.07 for adam, 1 for the others.")
     schedule = one_of("Schedule", SCHEDULES)
     blocks = whole("Halving blocks", "Empty: 8. Only for the schedule halving.")
     history = whole("L-BFGS history", "Empty: 10. Only for lbfgs.")

@@ -13,7 +13,7 @@ from survey_site.stimuli import services
 from survey_site.stimuli.models import IRIJob, Layer, Recipe
 from survey_site.stimuli.recipe_form import RecipeForm, initial_of
 from tests.builders import image_set, logged_in, network, researcher, superuser
-from workers.iri.recipe import PRESETS, Start, Term, preset
+from workers.iri.recipe import PRESETS, Optimizer, Start, Term, preset
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +93,11 @@ def test_a_stored_recipe_is_shown_and_cannot_be_changed(client: Client) -> None:
     assert 'value="0.5"' in client.get(ADD, {"from": "mine"}).content.decode()
 
 
+def test_a_learning_rate_left_empty_is_the_optimisers_own(client: Client) -> None:
+    client.post(ADD, posted(save="1", learning_rate="", optimizer="lbfgs", schedule="constant"))
+    assert Recipe.objects.get().load().optimizer == Optimizer("lbfgs", 1.0, "constant")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -106,7 +111,7 @@ def test_a_stored_recipe_is_shown_and_cannot_be_changed(client: Client) -> None:
         ),
         ({"blocks": "4"}, "optimizer.blocks is 4; allowed: nothing, a cosine schedule has none"),
         ({"scale_low": "0.9"}, "transforms.high is None; allowed: a number from 0.9 to 10"),
-        ({"learning_rate": ""}, "optimizer.learning_rate is None; allowed: a number"),
+        ({"learning_rate": "0"}, "optimizer.learning_rate is 0.0; allowed: a number"),
         ({"steps": "many"}, "Enter a whole number."),
         ({"optimizer": "sgd"}, "Select a valid choice. sgd is not one of the available choices."),
         ({"name": "reg_free"}, "&#x27;reg_free&#x27; is a preset&#x27;s name; allowed: any other"),

@@ -196,12 +196,13 @@ def learning_rates(recipe: Recipe, steps: Tensor) -> Tensor:
     `steps`: whole numbers (n,). Returns float64 (n,).
     """
     optimizer = recipe.optimizer
+    rate = float(optimizer.learning_rate or 0)  # a recipe always has one
     if optimizer.schedule == "cosine":
-        return optimizer.learning_rate * (1 + torch.cos(math.pi * steps.double() / recipe.steps)) / 2
+        return rate * (1 + torch.cos(math.pi * steps.double() / recipe.steps)) / 2
     if optimizer.schedule == "halving":
         blocks = steps.mul(optimizer.blocks or 1).div(recipe.steps, rounding_mode="floor")
-        return optimizer.learning_rate * 0.5 ** blocks.double()
-    return torch.full_like(steps, optimizer.learning_rate, dtype=torch.float64)
+        return rate * 0.5 ** blocks.double()
+    return torch.full_like(steps, rate, dtype=torch.float64)
 
 
 def _per_row(values: Tensor, like: Tensor) -> Tensor:

@@ -226,16 +226,21 @@ class Optimizer:
     The learning rate: `cosine` lets it fall from its value to 0 over the steps, `constant` keeps it,
     `halving` divides the steps into `blocks` of equal length (8 unless given) and halves it from block to
     block (Feather et al. 2023).
+    Where they are left out, Adam falls from 0.07 by a cosine, as the shipped default does, and the others
+    keep a rate of 1: the paper's of the normalised gradient, a whole quasi-Newton step of L-BFGS.
     """
 
     name: str = "adam"
-    learning_rate: float = 0.1
-    schedule: str = "cosine"
+    learning_rate: float | None = None
+    schedule: str | None = None
     blocks: int | None = None
     history: int | None = None
 
     def __post_init__(self) -> None:
         choice("optimizer.name", self.name, OPTIMIZERS)
+        rate, schedule = _RATES[self.name]
+        object.__setattr__(self, "schedule", schedule if self.schedule is None else self.schedule)
+        object.__setattr__(self, "learning_rate", rate if self.learning_rate is None else self.learning_rate)
         choice("optimizer.schedule", self.schedule, SCHEDULES)
         rate = number("optimizer.learning_rate", self.learning_rate, 1e-8, 1e4)
         object.__setattr__(self, "learning_rate", rate)
@@ -270,7 +275,10 @@ class Optimizer:
             "cosine": " falling to 0 by a cosine",
             "halving": f", halved from each of {self.blocks} blocks to the next",
         }
-        return f"{self.learning_rate:g}{falling[self.schedule]}"
+        return f"{self.learning_rate:g}{falling[str(self.schedule)]}"
+
+
+_RATES = {"adam": (0.07, "cosine"), "normalized_gradient": (1.0, "constant"), "lbfgs": (1.0, "constant")}
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.benchmarks.iri import batching, kept_memory, per_step, report, settings, time_to_match
+from tests.benchmarks.iri import batching, gpu, kept_memory, per_step, report, settings, time_to_match
 from tests.benchmarks.iri.subjects import STAGES, TRAINED
 from tests.benchmarks.iri.timing import WARM_UP
+from workers.iri.devices import DeviceError, checked_device
 from workers.iri.provenance import provenance
+from workers.iri.recipe import PRESETS, Optimizer, Recipe, RecipeError, preset
 
-PARTS = ("steps", "memory", "match", "settings", "batching")
+# What a CPU is measured by. The part gpu is run where it is asked for.
+USUAL = ("steps", "memory", "match", "settings", "batching")
+PARTS = (*USUAL, "gpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         TimeRemainingColumn(),
         console=console,
     ) as progress:
-        results: dict[str, Any] = {"machine": provenance("cpu"), "quick": given.quick}
+        results: dict[str, Any] = {"machine": provenance(given.device), "quick": given.quick}
         for part in given.parts:
             rows, table = _RUNS[part](given, progress)
             results[part] = [asdict(row) for row in rows]
@@ -44,9 +49,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.iri", description=__doc__)
     parser.add_argument("--json", type=Path, required=True, help="file for the results")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: minutes instead of hours")
-    parser.add_argument("--parts", type=_parts, default=PARTS, help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--parts", type=_parts, default=USUAL, help=f"some of {','.join(PARTS)}")
     parser.add_argument(
         "--cache", type=Path, help="folder of the reference's long descents, to go on with and to use again"
+    )
+    parser.add_argument(
+        "--recipe",
+        choices=sorted(PRESETS),
+        default="reg_free",
+        help="of the part match: the preset to run",
+    )
+    parser.add_argument("--rate", type=_rate, help="of the part match: another learning rate of the recipe")
+    parser.add_argument("--device", type=_device, default="cpu", help="of the part gpu: cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--weights", type=Path, help="of the part gpu: a file of ResNet-50's weights; without one random ones"
     )
     parser.add_argument(
         "--setting",
@@ -57,12 +73,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _rate(text: str) -> float:
+    try:
+        return float(Optimizer(learning_rate=float(text)).learning_rate or 0)
+    except RecipeError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _parts(text: str) -> tuple[str, ...]:
     parts = tuple(text.split(","))
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise argparse.ArgumentTypeError(f"unknown part {unknown[0]!r}; allowed: {', '.join(PARTS)}")
     return parts
+
+
+def _device(text: str) -> torch.device:
+    try:
+        return checked_device(text)
+    except DeviceError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _advance(progress: Progress, name: str, total: int) -> Callable[[], None]:
@@ -89,8 +119,15 @@ def _match(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any]
     subjects = TRAINED[:1] if given.quick else TRAINED
     total = len(subjects) * len(STAGES) * setting.reference_steps
     advance = _advance(progress, "time to the reference's error", total)
-    rows = time_to_match.matches(subjects, setting, given.cache, advance)
+    rows = time_to_match.matches(subjects, setting, given.cache, advance, _recipe(given))
     return rows, report.match_table(rows)
+
+
+def _recipe(given: argparse.Namespace) -> Recipe:
+    recipe = preset(given.recipe)
+    if given.rate is None:
+        return recipe
+    return replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=given.rate))
 
 
 def _settings(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
@@ -108,12 +145,20 @@ def _batching(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[A
     return rows, report.batching_table(rows)
 
 
+def _gpu(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
+    setting = gpu.QUICK if given.quick else replace(gpu.GpuSetting(), weights=given.weights)
+    total = len(gpu.variants(setting, given.device))
+    rows = gpu.gpu_costs(setting, given.device, _advance(progress, f"a search on {given.device}", total))
+    return rows, report.gpu_table(rows)
+
+
 _RUNS: dict[str, Callable[[argparse.Namespace, Progress], tuple[Sequence[Any], Table]]] = {
     "steps": _steps,
     "memory": _memory,
     "match": _match,
     "settings": _settings,
     "batching": _batching,
+    "gpu": _gpu,
 }
 
 

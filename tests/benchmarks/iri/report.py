@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from tests.benchmarks.iri.batching import Batching
+from tests.benchmarks.iri.gpu import GpuCost
 from tests.benchmarks.iri.kept_memory import MemoryGain
 from tests.benchmarks.iri.per_step import StepCost
 from tests.benchmarks.iri.settings import Floor
@@ -78,6 +79,28 @@ def floor_table(rows: Sequence[Floor]) -> Table:
         cells = {row.stage: row for row in rows if row.setting == name}
         table.add_row(
             name, *(f"{cells[stage].median:.3f} ({max(cells[stage].errors):.3f})" for stage in stages)
+        )
+    return table
+
+
+def gpu_table(rows: Sequence[GpuCost]) -> Table:
+    table = _table(
+        "The search on one device, a step of the whole batch: median of rounds taken in turn (95 % interval)",
+        "layer", "precision", "compiler", "steps / s", "share of bare passes", "channels-last, times",
+        "matched", "matched / hour", "first step, s", "most memory",
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            row.layer,
+            row.precision,
+            row.compiler,
+            f"{row.steps_per_second:.1f}",
+            str(row.bare_share),
+            str(row.channels_last),
+            f"{row.matched} of {row.batch}",
+            f"{row.matched_per_hour:.0f}",
+            f"{row.first_step:.1f}",
+            "" if row.peak_bytes is None else f"{row.peak_bytes / 2**30:.1f} GiB",
         )
     return table
 

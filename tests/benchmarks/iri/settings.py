@@ -143,13 +143,13 @@ def floors(setting: FloorSetting, on_search: Callable[[], None]) -> list[Floor]:
 
 def _floor(name: str, stages: Stages, network: BuiltNetwork, stage: str, layer: str, count: int) -> Floor:
     began = time.perf_counter()
-    images = _descend(stages, network, layer, count)
+    images = descend(stages, network, layer, count)
     seconds = time.perf_counter() - began
     errors = decoded_errors(network, layer, images, photographs(count, stages[-1].image_size))
     return Floor(name, stage, layer, tuple(errors), seconds)
 
 
-def _descend(stages: Stages, network: BuiltNetwork, layer: str, count: int) -> Tensor:
+def descend(stages: Stages, network: BuiltNetwork, layer: str, count: int) -> Tensor:
     """The images (count, 3, h, w) that the last stage found."""
     first, *later = stages
     images = invert(network, layer, photographs(count, first.image_size), first, range(count)).images

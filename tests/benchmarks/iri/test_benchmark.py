@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.benchmarks.iri import cache, kept_memory, per_step, time_to_match
+from tests.benchmarks.iri import cache, gpu, kept_memory, per_step, settings, time_to_match
 from tests.benchmarks.iri.__main__ import main
 from tests.benchmarks.iri.peers import Peer
 from tests.benchmarks.iri.reference import Reference
@@ -17,7 +18,7 @@ from tests.benchmarks.iri.subjects import RESNET18, STAGES, TRAINED, photographs
 from tests.benchmarks.iri.timing import WARM_UP, estimate, in_turn, ratios
 from workers.iri.inversion import invert
 from workers.iri.layer_errors import LayerNotFound
-from workers.iri.recipe import preset
+from workers.iri.recipe import Recipe, preset
 from workers.iri.start_images import make_start
 
 pytestmark = pytest.mark.torch
@@ -123,9 +124,81 @@ def test_the_command_writes_its_results(tmp_path: Path, capsys: pytest.CaptureFi
     assert "One by one against all at once" in capsys.readouterr().out
 
 
+def test_the_part_for_gpus_runs_here_tiny(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "results.json"
+    monkeypatch.setattr(gpu, "QUICK", replace(gpu.QUICK, precisions=("bf16", "tf32")))
+    main(["--quick", "--parts", "gpu", "--device", "cpu", "--json", str(file)])
+    rows = json.loads(file.read_text())["gpu"]
+    assert [(row["precision"], row["compiler"]) for row in rows] == [
+        ("bf16", compiler) for compiler in ("none", "aot_eager")
+    ]
+    for row in rows:
+        assert 0 < row["matched"] <= row["batch"]
+        assert row["peak_bytes"] is None
+        assert min(row["step"]["median"], row["bare_share"]["median"], row["channels_last"]["median"]) > 0
+    assert "The search on one device" in capsys.readouterr().out
+
+
+def test_all_precisions_are_measured_on_a_gpu() -> None:
+    rows = gpu.variants(gpu.GpuSetting(), torch.device("cuda"))
+    assert len(rows) == 3 * 3 * 2
+    assert ("avgpool", "tf32", "inductor") in rows
+
+
+def test_a_device_that_is_not_there_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit):
+        main(["--device", "cuda", "--json", "x"])
+    assert "device is 'cuda', but torch finds no CUDA device here" in capsys.readouterr().err
+
+
+def test_a_setting_of_several_stages_goes_on_from_what_it_found() -> None:
+    tiny = replace(settings.QUICK, names=("coarse to fine, Adam 0.1",))
+    rows = settings.floors(tiny, nothing)
+    assert [row.stage for row in rows] == list(STAGES)
+    coarse, fine = settings.settings(tiny.size, tiny.steps)["coarse to fine, Adam 0.1"]
+    assert (coarse.image_size, fine.image_size) == (tiny.size // 2, tiny.size)
+    network, (_, layer, _) = TRAINED[0].build(), TRAINED[0].layers
+    alone = settings.descend((fine,), network, layer, 2)
+    after = settings.descend((coarse, fine), network, layer, 2)
+    assert after.shape == alone.shape
+    assert not torch.equal(after, alone)
+
+
+def test_an_unknown_setting_is_named_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"no setting 'Adam'; allowed: .*Adam 0.07; .*coarse to fine"):
+        settings.chosen(replace(settings.QUICK, names=("Adam",)))
+
+
+def test_another_recipe_and_rate_run_against_the_reference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Recipe] = []
+
+    def noting(*given: object) -> list[time_to_match.Match]:
+        asked.extend(one for one in given if isinstance(one, Recipe))
+        return []
+
+    monkeypatch.setattr(time_to_match, "matches", noting)
+    command = ["--quick", "--parts", "match", "--json", str(tmp_path / "results.json")]
+    main(command)
+    main([*command, "--recipe", "freq_tv", "--rate", "0.05"])
+    tv = preset("freq_tv")
+    assert asked == [preset("reg_free"), replace(tv, optimizer=replace(tv.optimizer, learning_rate=0.05))]
+
+
+def test_a_rate_that_cannot_be_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--rate", "-1", "--json", "x"])
+    assert "optimizer.learning_rate is -1.0; allowed: a number from" in capsys.readouterr().err
+
+
 def test_an_unknown_part_is_named_with_those_allowed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--parts", "steps,speed", "--json", "x"])
-    assert (
-        "unknown part 'speed'; allowed: steps, memory, match, settings, batching" in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert "unknown part 'speed'; allowed: steps, memory, match, settings, batching, gpu" in said

@@ -330,3 +330,11 @@ def test_text_that_is_no_recipe_is_refused(text: str, message: str) -> None:
 def test_recipes_need_no_torch() -> None:
     code = "import sys, workers.iri.recipe; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_optimiser_left_to_itself_has_a_rate_that_suits_it() -> None:
+    assert Optimizer() == Optimizer("adam", 0.07, "cosine") == PRESETS["reg_free"].optimizer
+    assert Optimizer("normalized_gradient") == Optimizer("normalized_gradient", 1.0, "constant")
+    assert Optimizer("lbfgs") == Optimizer("lbfgs", 1.0, "constant", history=10)
+    assert Optimizer("lbfgs", 0.5).schedule == "constant"
+    assert Recipe(image_size=96, steps=240, finish_below=0.03) == PRESETS["reg_free"]
