@@ -1,4 +1,4 @@
-import type { Ending, Question, Study } from "./api";
+import type { Ending, Format, Question, Study } from "./api";
 import { element, richText } from "./html";
 import { fill, stringsFor } from "./i18n";
 import type { Strings } from "./i18n/strings";
@@ -56,12 +56,30 @@ export function consentPage(study: Study, strings: Strings, note: string | null,
   });
 }
 
-export function instructionsPage(study: Study, strings: Strings) {
+/** What each format asks, and the keys that answer it. */
+const TASKS: Record<Format, [what: keyof Strings, keys: keyof Strings]> = {
+  two_afc: ["howTwoAfc", "keysTwoAfc"],
+  matching: ["howMatching", "keysMatching"],
+  classification: ["howClassification", "keysClassification"],
+  odd_one_out: ["howOddOneOut", "keysOddOneOut"],
+};
+
+export function instructionsPage(study: Study, strings: Strings, formats: ReadonlySet<Format>) {
+  return page(strings.instructionsTitle, task(study, strings, formats), { buttons: [strings.continue] });
+}
+
+/** The researcher's text, then what these formats ask, in the page's language. */
+function task(study: Study, strings: Strings, formats: ReadonlySet<Format>): Node[] {
   const content: Node[] = [richText(study.texts.instructions)];
   const hasMouse = window.matchMedia("(hover: hover) and (pointer: fine)").matches;
-  const hint = hasMouse && study.policy.keyboard_shortcuts ? strings.keysHint : strings.pointerHint;
-  content.push(element("p", { class: "hint" }, hint));
-  return page(strings.instructionsTitle, content, { buttons: [strings.continue] });
+  const hasKeys = hasMouse && study.policy.keyboard_shortcuts;
+  for (const format of formats) {
+    const [what, keys] = TASKS[format];
+    content.push(element("p", {}, strings[what]));
+    if (hasKeys) content.push(element("p", { class: "hint" }, strings[keys]));
+  }
+  if (!hasKeys) content.push(element("p", { class: "hint" }, strings.pointerHint));
+  return content;
 }
 
 export function welcomeBackPage(strings: Strings) {
@@ -87,8 +105,8 @@ export function practiceOverPage(strings: Strings) {
 }
 
 /** The task once more, for those who did not pass a round of practice. */
-export function practiceAgainPage(study: Study, strings: Strings) {
-  const content = [element("p", {}, strings.practiceAgainText), richText(study.texts.instructions)];
+export function practiceAgainPage(study: Study, strings: Strings, formats: ReadonlySet<Format>) {
+  const content = [element("p", {}, strings.practiceAgainText), ...task(study, strings, formats)];
   return page(strings.practiceAgainTitle, content, { buttons: [strings.continue] });
 }
 

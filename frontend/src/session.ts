@@ -238,12 +238,13 @@ export class SurveySession {
     const next = steps[0]?.presentation;
     if (next)
       log.append("device", deviceFacts(this.#imageSize(manifest, gridOf(next)), manifest.image_px), true);
+    const formats = new Set(manifest.presentations.map(({ format }) => format));
     const first = isRunning
       ? pages.welcomeBackPage(this.#strings)
-      : pages.instructionsPage(this.study, this.#strings);
+      : pages.instructionsPage(this.study, this.#strings, formats);
     if (steps.length > 0) await this.#page(log, isRunning ? "welcome_back" : "instructions", first);
     if (isRunning && answered.size === 0 && steps.length > 0) {
-      await this.#page(log, "instructions", pages.instructionsPage(this.study, this.#strings));
+      await this.#page(log, "instructions", pages.instructionsPage(this.study, this.#strings, formats));
     }
     if (next?.feedback && practice.isNeeded(next)) {
       await this.#page(log, "practice", pages.practicePage(this.#strings));
@@ -322,7 +323,8 @@ export class SurveySession {
     if (practice.standing === "passed") {
       await this.#page(log, "practice_over", pages.practiceOverPage(strings));
     } else if (practice.standing === "open") {
-      await this.#page(log, "practice_again", pages.practiceAgainPage(this.study, strings));
+      const formats = new Set([presentation.format]);
+      await this.#page(log, "practice_again", pages.practiceAgainPage(this.study, strings, formats));
     }
   }
 

@@ -183,7 +183,12 @@ describe("languages", () => {
 describe("a link", () => {
   it("says mode and language, and leaves the rest to the recruiter", () => {
     const link = readLink("?PROLIFIC_PID=abc&mode=pilot&lang=de");
-    expect(link).toEqual({ mode: "pilot", language: "de", recruitment: { PROLIFIC_PID: "abc" } });
+    expect(link).toEqual({
+      mode: "pilot",
+      language: "de",
+      ticket: null,
+      recruitment: { PROLIFIC_PID: "abc" },
+    });
   });
 
   it("of another participant is another session; its order and language are not", () => {

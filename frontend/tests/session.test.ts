@@ -237,6 +237,16 @@ describe("the walk", () => {
     expect(sources).toEqual(["/images/a0.png", "/images/b0.png"]);
   });
 
+  it("says after the researcher's text what the session's format asks", async () => {
+    open(new Server(1));
+    await choose("Start");
+    await choose("I agree");
+    await heading("What to do");
+    const text = document.querySelector(".iri-page")?.textContent;
+    expect(text).toMatch(/^What to doChooseLook at the image above.*Click or tap what you choose\./);
+    expect(text).not.toContain("For every image above");
+  });
+
   it("ends kindly with its own code after a refusal, without asking for images", async () => {
     const server = new Server(3);
     open(server);

@@ -17,6 +17,7 @@ Row = TypeVar("Row")
 
 FORMATS: dict[str, Callable[[Any], str]] = {
     "text": lambda text: escape(str(text)),
+    "text or number": lambda cell: escape(cell) if isinstance(cell, str) else str(cell),
     "integer": str,
     "number": str,
     "0 or 1": lambda truth: str(int(truth)),

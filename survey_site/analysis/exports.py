@@ -24,7 +24,12 @@ from survey_site.analysis.condition_columns import CONDITION_COLUMNS, ConditionF
 from survey_site.analysis.condition_labels import condition_labels
 from survey_site.analysis.judgement_columns import JUDGEMENT_COLUMNS, JudgementFields
 from survey_site.analysis.models import Exclusion, Observation, ObserverJudgement
-from survey_site.participation.models import Response
+from survey_site.analysis.questionnaire_columns import (
+    QUESTIONNAIRE_COLUMNS,
+    QUESTIONNAIRE_PATHS,
+    QuestionnaireFields,
+)
+from survey_site.participation.models import QuestionnaireAnswer, Response
 from survey_site.stimuli.models import IRIStatus
 from survey_site.studies.models import Condition, Study, StudyVersion, Trial, TrialOption, TrialReference
 
@@ -105,6 +110,18 @@ def stream_judgements_csv(source: Study | StudyVersion) -> Iterator[str]:
     Those of the version and weights that judged last; by observer, then by trial in its version's order.
     """
     return _csv(JUDGEMENT_COLUMNS, map(JudgementFields._make, _judgements(source)))
+
+
+def stream_questionnaire_csv(source: Study | StudyVersion, *, mode: str) -> Iterator[str]:
+    """All answers to the questionnaire of a study, or of one version, in one mode, as CSV text."""
+    answers = QuestionnaireAnswer.objects.filter(session__mode=mode)
+    if isinstance(source, StudyVersion):
+        answers = answers.filter(session__version=source)
+    else:
+        answers = answers.filter(session__study=source)
+    rows = answers.order_by("session__created_at", "session_id", "pk").values_list(*QUESTIONNAIRE_PATHS)
+    found = rows.iterator(chunk_size=ROWS_PER_FETCH)
+    return _csv(QUESTIONNAIRE_COLUMNS, map(QuestionnaireFields._make, found))
 
 
 def _csv(columns: tuple[Column[Row], ...], rows: Iterable[Row]) -> Iterator[str]:

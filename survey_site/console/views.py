@@ -130,6 +130,14 @@ def responses_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 @require_safe
 @staff_member_required
+def questionnaire_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
+    study, mode = visible_study(request, slug), wanted_mode(request)
+    record_event(user=request.user, action="export questionnaire", subject=study, detail={"mode": mode})
+    return _csv(exports.stream_questionnaire_csv(study, mode=mode), f"{slug}-{mode}-questionnaire.csv")
+
+
+@require_safe
+@staff_member_required
 def conditions_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     study = visible_study(request, slug)
     record_event(user=request.user, action="export conditions", subject=study)

@@ -34,9 +34,8 @@ def consent_version(markdown: str) -> str:
 DEFAULT_TEXTS = {
     "title": "Which picture looks most alike?",
     "welcome": (
-        "Thank you for your interest. You will see one picture and two others below it, and choose the one "
-        "that looks **most like** the first. There are no right or wrong answers: we want to know how the "
-        "pictures look *to you*."
+        "Thank you for your interest. You will see pictures and be asked what they look like. There are no "
+        "right or wrong answers: we want to know how the pictures look *to you*."
     ),
     "consent": (
         "Taking part is voluntary. You may stop at any time by closing this page.\n\n"
@@ -44,11 +43,9 @@ DEFAULT_TEXTS = {
         "do not store your name, and results are published without anything that could identify you.\n\n"
         "You must be at least 18 years old to take part."
     ),
+    # The page adds what each format asks and its keys, in the page's language.
     "instructions": (
-        "Look at the picture **above**. Choose the picture **below** that looks most like it.\n\n"
-        "- Click or tap a picture, or\n"
-        "- press the **left** or **right** arrow key (or **F** and **J**).\n\n"
-        "Some pictures look like noise. Answer by your first impression."
+        "Some pictures look like noise. Answer by your first impression: there are no right or wrong answers."
     ),
     "debrief": (
         "You compared pictures made by a computer with the pictures that they were made from. To the "

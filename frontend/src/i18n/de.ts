@@ -16,8 +16,6 @@ export const strings: Strings = {
   refusedTitle: "Vielen Dank",
   instructionsTitle: "Ihre Aufgabe",
   continue: "Weiter",
-  keysHint: "Klicken Sie auf das Bild oder drücken Sie ← oder → (auch F und J oder 1 und 2).",
-  pointerHint: "Klicken oder tippen Sie auf das Bild, das Sie wählen.",
   prompt: "Welches Bild unten sieht diesem ähnlicher?",
   referenceLabel: "Vergleichsbild",
   leftLabel: "Linkes Bild",
@@ -110,4 +108,14 @@ export const strings: Strings = {
   withdrawnTitle: "Sie sind zurückgetreten",
   withdrawnText: "Ihre Antworten sind zurückgezogen. Danke für Ihre Mitteilung.",
   previewNote: "Vorschau: Nichts, was Sie antworten, wird aufbewahrt.",
+  howTwoAfc: "Sehen Sie das obere Bild an und wählen Sie das untere, das ihm am ähnlichsten ist.",
+  howMatching:
+    "Wählen Sie zu jedem oberen Bild das untere, das ihm am ähnlichsten ist. Bis zur Bestätigung können Sie alles ändern.",
+  howClassification: "Sehen Sie das Bild an und wählen Sie den Namen, der am besten passt.",
+  howOddOneOut: "Sie sehen drei Bilder. Wählen Sie das, das den anderen am wenigsten ähnelt.",
+  keysTwoAfc: "Klicken Sie das Bild an, oder drücken Sie ← oder → (auch F und J oder 1 und 2).",
+  keysMatching: "Klicken oder ziehen Sie, oder drücken Sie die Nummer des unteren Bildes; Enter bestätigt.",
+  keysClassification: "Klicken Sie den Namen an, oder drücken Sie die Taste daneben.",
+  keysOddOneOut: "Klicken Sie das Bild an, oder drücken Sie 1, 2 oder 3.",
+  pointerHint: "Klicken oder tippen Sie an, was Sie wählen.",
 };

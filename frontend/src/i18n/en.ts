@@ -16,8 +16,6 @@ export const strings: Strings = {
   refusedTitle: "Thank you",
   instructionsTitle: "What to do",
   continue: "Continue",
-  keysHint: "Click the image, or press ← or → (also F and J, or 1 and 2).",
-  pointerHint: "Click or tap the image that you choose.",
   prompt: "Which image below looks more like this one?",
   referenceLabel: "Image to compare",
   leftLabel: "Left image",
@@ -105,4 +103,14 @@ export const strings: Strings = {
   withdrawnTitle: "You have withdrawn",
   withdrawnText: "Your answers have been taken back. Thank you for telling us.",
   previewNote: "Preview: nothing that you answer is kept.",
+  howTwoAfc: "Look at the image above, and choose the one below that looks most like it.",
+  howMatching:
+    "For every image above, choose the image below that looks most like it. You can change everything until you confirm.",
+  howClassification: "Look at the image, and choose the name that fits it best.",
+  howOddOneOut: "Three images are shown. Choose the one that is least like the others.",
+  keysTwoAfc: "Click the image, or press ← or → (also F and J, or 1 and 2).",
+  keysMatching: "Click or drag, or press the number of the image below; Enter confirms.",
+  keysClassification: "Click the name, or press the key beside it.",
+  keysOddOneOut: "Click the image, or press 1, 2 or 3.",
+  pointerHint: "Click or tap what you choose.",
 };

@@ -16,8 +16,6 @@ export const strings: Strings = {
   refusedTitle: "Gracias",
   instructionsTitle: "Qué hay que hacer",
   continue: "Continuar",
-  keysHint: "Haga clic en la imagen o pulse ← o → (también F y J, o 1 y 2).",
-  pointerHint: "Haga clic en la imagen que elija o tóquela.",
   prompt: "¿Qué imagen de abajo se parece más a esta?",
   referenceLabel: "Imagen de comparación",
   leftLabel: "Imagen izquierda",
@@ -104,4 +102,14 @@ export const strings: Strings = {
   withdrawnTitle: "Se ha retirado",
   withdrawnText: "Sus respuestas se han retirado. Gracias por avisarnos.",
   previewNote: "Vista previa: nada de lo que responda se conserva.",
+  howTwoAfc: "Mire la imagen de arriba y elija la de abajo que más se le parezca.",
+  howMatching:
+    "Para cada imagen de arriba, elija la de abajo que más se le parezca. Puede cambiarlo todo hasta que confirme.",
+  howClassification: "Mire la imagen y elija el nombre que mejor le corresponda.",
+  howOddOneOut: "Verá tres imágenes. Elija la que menos se parezca a las otras.",
+  keysTwoAfc: "Haga clic en la imagen o pulse ← o → (también F y J, o 1 y 2).",
+  keysMatching: "Haga clic o arrastre, o pulse el número de la imagen de abajo; Intro confirma.",
+  keysClassification: "Haga clic en el nombre o pulse la tecla que está a su lado.",
+  keysOddOneOut: "Haga clic en la imagen o pulse 1, 2 o 3.",
+  pointerHint: "Haga clic o toque lo que elija.",
 };

@@ -16,8 +16,6 @@ export const strings: Strings = {
   refusedTitle: "Merci",
   instructionsTitle: "Ce qu’il faut faire",
   continue: "Continuer",
-  keysHint: "Cliquez sur l’image ou appuyez sur ← ou → (ou F et J, ou 1 et 2).",
-  pointerHint: "Cliquez sur l’image que vous choisissez ou touchez-la.",
   prompt: "Quelle image ci-dessous ressemble le plus à celle-ci ?",
   referenceLabel: "Image à comparer",
   leftLabel: "Image de gauche",
@@ -106,4 +104,14 @@ export const strings: Strings = {
   withdrawnTitle: "Vous vous êtes retiré(e)",
   withdrawnText: "Vos réponses ont été retirées. Merci de nous l’avoir dit.",
   previewNote: "Aperçu : rien de ce que vous répondez n’est conservé.",
+  howTwoAfc: "Regardez l’image du haut et choisissez, en bas, celle qui lui ressemble le plus.",
+  howMatching:
+    "Pour chaque image du haut, choisissez en bas celle qui lui ressemble le plus. Vous pouvez tout changer jusqu’à la confirmation.",
+  howClassification: "Regardez l’image et choisissez le nom qui lui convient le mieux.",
+  howOddOneOut: "Trois images sont affichées. Choisissez celle qui ressemble le moins aux autres.",
+  keysTwoAfc: "Cliquez sur l’image, ou appuyez sur ← ou → (ou F et J, ou 1 et 2).",
+  keysMatching: "Cliquez ou glissez, ou appuyez sur le numéro de l’image du bas ; Entrée confirme.",
+  keysClassification: "Cliquez sur le nom, ou appuyez sur la touche à côté.",
+  keysOddOneOut: "Cliquez sur l’image, ou appuyez sur 1, 2 ou 3.",
+  pointerHint: "Cliquez ou touchez ce que vous choisissez.",
 };

@@ -16,8 +16,6 @@ export interface Strings {
   refusedTitle: string;
   instructionsTitle: string;
   continue: string;
-  keysHint: string;
-  pointerHint: string;
   prompt: string;
   referenceLabel: string;
   leftLabel: string;
@@ -98,4 +96,13 @@ export interface Strings {
   withdrawnTitle: string;
   withdrawnText: string;
   previewNote: string;
+  howTwoAfc: string;
+  howMatching: string;
+  howClassification: string;
+  howOddOneOut: string;
+  keysTwoAfc: string;
+  keysMatching: string;
+  keysClassification: string;
+  keysOddOneOut: string;
+  pointerHint: string;
 }
