@@ -30,4 +30,4 @@ RUN SECRET_KEY=only-for-this-step VAR_DIR=/tmp/build python manage.py collectsta
 USER irisurvey
 VOLUME /data
 EXPOSE 8000
-CMD ["gunicorn", "survey_site.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--threads", "4"]
+CMD ["gunicorn", "survey_site.wsgi", "-c", "python:survey_site.gunicorn_settings", "--bind", "0.0.0.0:8000"]

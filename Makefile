@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo up stop clean clean-data check test faults coverage browser refuse-while-running
+.PHONY: help install demo up stop clean clean-data check test load chaos faults coverage browser refuse-while-running
 
 # The interpreter that makes the virtual environment; PYTHON=... names another.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -41,6 +41,12 @@ check: $(DEV_PACKAGES) $(PAGE) ## lint, types, who imports whom, migrations, and
 	$(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	cd frontend && npm run --silent check
 	cd frontend && npm test --silent
+
+chaos: install $(DEV_PACKAGES) browser ## a bad network, killed tabs, a minute without a connection: the stored rows are what was answered
+	CHAOS=all $(RUN) -m pytest tests/e2e/test_bad_network.py $(PYTEST_ARGS)
+
+load: install $(DEV_PACKAGES) ## how many answers a second are stored, how fast, and whether each is there once (minutes)
+	$(RUN) -m tests.benchmarks.load $(LOAD_ARGS)
 
 test: install $(DEV_PACKAGES) browser check ## everything that `check` does, then all tests; E2E=no leaves the browser out
 	$(RUN) -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder $(if $(filter no,$(E2E)),-m "not e2e") $(PYTEST_ARGS)

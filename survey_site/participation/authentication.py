@@ -15,13 +15,10 @@ class SessionTokenAuthentication(BaseAuthentication):
         scheme, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != KEYWORD.lower():
             return None
-        session = (
-            StudySession.objects.select_related("version", "study")
-            .filter(token_hash=token_hash(token.strip()))
-            .first()
-        )
-        if session is None:
-            raise AuthenticationFailed("this session token is not known")
+        try:
+            session = StudySession.objects.get(token_hash=token_hash(token.strip()))
+        except StudySession.DoesNotExist:
+            raise AuthenticationFailed("this session token is not known") from None
         return session, token
 
     def authenticate_header(self, request: Request) -> str:

@@ -7,7 +7,6 @@ from typing import Any, TypeGuard
 from django.urls import reverse
 
 from survey_site.participation.models import Presentation, StudySession
-from survey_site.participation.services.logging import next_seq
 from survey_site.participation.services.practice import verdicts
 from survey_site.participation.services.questionnaire import is_questionnaire_open
 from survey_site.participation.tokens import image_mac
@@ -34,7 +33,7 @@ def session_manifest(session: StudySession) -> dict[str, Any]:
         "session_id": str(session.pk),
         "state": session.state,
         "study_version": session.version.number,
-        "next_seq": next_seq(session),
+        "next_seq": session.next_seq,
         "image_px": settings["image_px"],
         "questions": session.version.texts[session.language]["questions"],
         "questionnaire_open": is_questionnaire_open(session),

@@ -122,6 +122,13 @@ class StudySession(models.Model):
     is_anonymised = models.BooleanField(
         default=False, help_text="Its participant withdrew; nothing leads from the answers to the person."
     )
+    # How far the log reaches, so that storing an answer reads none of it.
+    next_seq = models.PositiveIntegerField(
+        default=1, help_text="Below it, nothing is missing from the log.", editable=False
+    )
+    last_seq = models.PositiveIntegerField(
+        default=0, help_text="Above it, nothing is stored.", editable=False
+    )
 
     objects = StudySessionQuerySet.as_manager()
 

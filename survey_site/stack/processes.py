@@ -51,9 +51,8 @@ def python_child(name: str, words: Sequence[str], options: StackOptions, **chang
 
 def web(options: StackOptions) -> Process:
     words = (
-        *("-m", "gunicorn", "survey_site.wsgi", "--bind", f"{LOOPBACK}:{options.port}"),
-        *("--workers", "2", "--worker-class", "gthread", "--threads", "4"),
-        *("--graceful-timeout", "10", "--no-control-socket"),
+        *("-m", "gunicorn", "survey_site.wsgi", "-c", "python:survey_site.gunicorn_settings"),
+        *("--bind", f"{LOOPBACK}:{options.port}", "--workers", "2"),
     )
     child = python_child("web", words, options, orphan_signal=signal.SIGTERM, stop_seconds=15.0)
     return Process(child, lambda: serves(options.port))

@@ -29,8 +29,8 @@ class SurveySite:
         self.lab.succeed("collectstatic", "--noinput", "--verbosity", "0")
         port = str(self.lab.servers.port)
         self.lab.start(
-            *("web", "-m", "gunicorn", "survey_site.wsgi", "--bind", f"127.0.0.1:{port}"),
-            *("--workers", "2", "--worker-class", "gthread", "--threads", "4", "--no-control-socket"),
+            *("web", "-m", "gunicorn", "survey_site.wsgi", "-c", "python:survey_site.gunicorn_settings"),
+            *("--bind", f"127.0.0.1:{port}", "--workers", "2"),
         )
         self.lab.wait(
             lambda: serves(self.lab.servers.port), START_SECONDS, what="the web server starts", log="web"

@@ -22,7 +22,8 @@ from survey_site.participation.models import (
 from survey_site.participation.payloads import same_json
 from survey_site.participation.services.practice import Practice, practice_of, verdicts
 from survey_site.participation.services.questionnaire import record_questionnaire
-from survey_site.studies.models import TrialFormat, TrialOption, TrialReference
+from survey_site.studies.frozen import FrozenTrial, frozen_settings, frozen_trial
+from survey_site.studies.models import TrialFormat
 
 TAKES_LOG = [
     SessionState.CONSENTED, SessionState.RUNNING, SessionState.FINISHED, SessionState.SCREENED_OUT,
@@ -53,14 +54,12 @@ def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> A
     """
     token = session.token_hash
     # One writer a session: two requests with the same entry cannot both find it missing.
-    session = (
-        StudySession.objects.select_for_update(of=("self",)).select_related("version").get(pk=session.pk)
-    )
+    session.refresh_from_db(from_queryset=StudySession.objects.select_for_update())
     if session.token_hash != token:
         raise Forbidden("token_replaced", "this session has been taken over or withdrawn meanwhile")
     if session.state not in TAKES_LOG:
         raise Forbidden("not_consented", f"this session is {session.state}; it takes no log")
-    stored = dict(_stored(session, entries))
+    stored = _stored(session, entries)
     for entry in entries:
         if entry["seq"] in stored:
             _check_same(entry, stored[entry["seq"]])
@@ -74,11 +73,12 @@ def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> A
         elif row.kind == LogKind.QUESTIONNAIRE:
             record_questionnaire(session, row)
     feedback = _feedback(session, entries)
-    _note_activity(session, has_practised=bool(feedback))
     acknowledged = sorted({entry["seq"] for entry in entries})
+    _note_reach(session, acknowledged)
+    _note_activity(session, has_practised=bool(feedback))
     return Acknowledgement(
         acknowledged=acknowledged,
-        next_seq=next_seq(session),
+        next_seq=session.next_seq,
         state=session.state,
         feedback=feedback,
     )
@@ -87,7 +87,7 @@ def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> A
 def _feedback(session: StudySession, entries: Sequence[dict[str, Any]]) -> dict[str, dict[str, bool]]:
     """Whether the practice trials answered by these entries were answered right; a replay hears it again."""
     answered = {str(entry["response"]["presentation"]) for entry in entries if "response" in entry}
-    if not answered or not session.version.settings["n_practice"]:
+    if not answered or not frozen_settings(session.version_id)["n_practice"]:
         return {}
     return {
         shown: {"correct": right}
@@ -96,10 +96,13 @@ def _feedback(session: StudySession, entries: Sequence[dict[str, Any]]) -> dict[
     }
 
 
-def _stored(session: StudySession, entries: Sequence[dict[str, Any]]) -> list[tuple[int, tuple[str, Any]]]:
-    seqs = [entry["seq"] for entry in entries]
+def _stored(session: StudySession, entries: Sequence[dict[str, Any]]) -> dict[int, tuple[str, Any]]:
+    """Which of the entries are stored already; nothing is asked for what lies beyond all that is."""
+    seqs = [entry["seq"] for entry in entries if entry["seq"] <= session.last_seq]
+    if not seqs:
+        return {}
     rows = LogEntry.objects.filter(session=session, seq__in=seqs).values_list("seq", "kind", "payload")
-    return [(seq, (kind, payload)) for seq, kind, payload in rows]
+    return {seq: (kind, payload) for seq, kind, payload in rows}
 
 
 def _check_same(entry: dict[str, Any], stored: tuple[str, Any]) -> None:
@@ -115,18 +118,20 @@ def _note_activity(session: StudySession, *, has_practised: bool) -> None:
         session.state = SessionState.RUNNING
     if has_practised and session.state == SessionState.RUNNING and practice_of(session) == Practice.FAILED:
         session.state = SessionState.SCREENED_OUT
-    StudySession.objects.filter(pk=session.pk).update(last_seen_at=Now(), state=session.state)
+    StudySession.objects.filter(pk=session.pk).update(
+        last_seen_at=Now(), state=session.state, next_seq=session.next_seq, last_seq=session.last_seq
+    )
 
 
-def next_seq(session: StudySession) -> int:
-    """The highest seq below which nothing is missing, plus one; sequences start at 1."""
-    seqs = list(LogEntry.objects.filter(session=session).order_by("seq").values_list("seq", flat=True))
-    expected = 1
-    for seq in seqs:
-        if seq != expected:
-            break
-        expected += 1
-    return expected
+def _note_reach(session: StudySession, stored: Sequence[int]) -> None:
+    """The log holds these, in order, too. Only what waited behind a gap that they may close is looked at."""
+    has_gap = session.last_seq >= session.next_seq
+    session.last_seq = max(session.last_seq, *stored)
+    if has_gap and session.next_seq in stored:
+        behind = LogEntry.objects.filter(session=session, seq__gte=session.next_seq).order_by("seq")
+        stored = list(behind.values_list("seq", flat=True))
+    for seq in stored:
+        session.next_seq += seq == session.next_seq
 
 
 def _record_response(session: StudySession, row: LogEntry, response: dict[str, Any]) -> None:
@@ -134,14 +139,18 @@ def _record_response(session: StudySession, row: LogEntry, response: dict[str, A
         raise Forbidden("screened_out", "this session was screened out; it takes no answers", seq=row.seq)
     presentation = _presentation(session, response["presentation"], row.seq)
     answers = _answers(response, presentation, row.seq)
-    _check_confidence(response, session.version.settings["confidence_levels"], row.seq)
+    _check_confidence(response, frozen_settings(session.version_id)["confidence_levels"], row.seq)
     _check_unanswered(presentation, row.seq)
     if response["attempt"] != presentation.attempt:
         Presentation.objects.filter(pk=presentation.pk).update(attempt=response["attempt"])
     Response.objects.bulk_create(
         [
             Response(
-                presentation=presentation, reference=reference, option=option, entry=row, **_facts(response)
+                presentation=presentation,
+                reference_id=reference,
+                option_id=option,
+                entry=row,
+                **_facts(response),
             )
             for reference, option in answers
         ]
@@ -149,12 +158,7 @@ def _record_response(session: StudySession, row: LogEntry, response: dict[str, A
 
 
 def _presentation(session: StudySession, wanted: UUID, seq: int) -> Presentation:
-    found = (
-        Presentation.objects.filter(session=session, pk=wanted)
-        .select_related("trial")
-        .prefetch_related("trial__references", "trial__options", "responses")
-        .first()
-    )
+    found = Presentation.objects.filter(session=session, pk=wanted).with_answered().order_by().first()
     if found is None:
         raise ParticipationError(
             "unknown_presentation", f"presentation {str(wanted)!r} is not of this session", seq=seq
@@ -164,30 +168,33 @@ def _presentation(session: StudySession, wanted: UUID, seq: int) -> Presentation
 
 def _answers(
     response: dict[str, Any], presentation: Presentation, seq: int
-) -> list[tuple[TrialReference, TrialOption | None]]:
-    references = {reference.index: reference for reference in presentation.trial.references.all()}
+) -> list[tuple[UUID, UUID | None]]:
+    """Keys of reference and chosen option."""
+    trial = frozen_trial(presentation.trial_id)
     asked = [answer["reference"] for answer in response["answers"]]
-    if sorted(asked) != sorted(references):
+    if sorted(asked) != sorted(trial.references):
         raise ParticipationError(
             "invalid_reference",
-            f"answers are for references {sorted(asked)}; wanted: one each for {sorted(references)}",
+            f"answers are for references {sorted(asked)}; wanted: one each for {sorted(trial.references)}",
             seq=seq,
         )
     chosen = [answer["option"] for answer in response["answers"] if answer["option"] is not None]
-    if presentation.trial.format == TrialFormat.MATCHING and len(set(chosen)) < len(chosen):
+    if trial.format == TrialFormat.MATCHING and len(set(chosen)) < len(chosen):
         raise ParticipationError(
             "invalid_option", f"options are {chosen}; in matching each is chosen once", seq=seq
         )
     return [
-        (references[answer["reference"]], _option(answer["option"], response, presentation, seq))
+        (
+            trial.references[answer["reference"]],
+            _option(answer["option"], response, presentation.option_order, trial, seq),
+        )
         for answer in response["answers"]
     ]
 
 
 def _option(
-    position: int | None, response: dict[str, Any], presentation: Presentation, seq: int
-) -> TrialOption | None:
-    order = presentation.option_order
+    position: int | None, response: dict[str, Any], order: list[int], trial: FrozenTrial, seq: int
+) -> UUID | None:
     if position is None:
         if not response["timed_out"]:
             raise ParticipationError(
@@ -198,8 +205,7 @@ def _option(
         raise ParticipationError(
             "invalid_option", f"option is {position}; allowed: 0 to {len(order) - 1}", seq=seq
         )
-    options = {option.index: option for option in presentation.trial.options.all()}
-    return options[order[position]]
+    return trial.options[order[position]]
 
 
 def _check_confidence(response: dict[str, Any], levels: int | None, seq: int) -> None:
@@ -215,9 +221,9 @@ def _check_confidence(response: dict[str, Any], levels: int | None, seq: int) ->
         )
 
 
-def _check_unanswered(presentation: Presentation, seq: int) -> None:
+def _check_unanswered(presentation: Any, seq: int) -> None:
     """A presentation is answered once; a second answer, even the same one under a new seq, is a conflict."""
-    if list(presentation.responses.all()):
+    if presentation.answered:
         raise Conflict("already_answered", f"presentation {presentation.pk} is answered already", seq=seq)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from survey_site.participation.models import Presentation, StudySession
+from survey_site.studies.frozen import frozen_settings
 from survey_site.studies.models import TrialKind
 
 
@@ -18,7 +19,7 @@ class Practice(Enum):
 
 def practice_of(session: StudySession) -> Practice:
     """A round is passed with `practice_pass` right answers; all rounds answered and none passed is failed."""
-    needed = session.version.settings["practice_pass"]
+    needed = frozen_settings(session.version_id)["practice_pass"]
     rounds: dict[int, list[bool | None]] = {}
     for block, verdict in verdicts(session).values():
         rounds.setdefault(block, []).append(verdict)
