@@ -1,4 +1,5 @@
 import { currentViewport } from "./layout";
+import { isFullscreen } from "./timing/fullscreen";
 
 /** Facts about screen and browser that a timing or an image size may depend on. */
 export function deviceFacts(imageSizePx: number, imagePx: number): Record<string, unknown> {
@@ -10,6 +11,7 @@ export function deviceFacts(imageSizePx: number, imagePx: number): Record<string
     screen_height: window.screen.height,
     viewport_width: viewport.width,
     viewport_height: viewport.height,
+    is_fullscreen: isFullscreen(),
     device_pixel_ratio: viewport.devicePixelRatio,
     touch_points: navigator.maxTouchPoints,
     is_small_touch_device: isSmallTouchDevice(),

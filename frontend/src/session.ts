@@ -27,6 +27,7 @@ import type { Answers } from "./questionnaire";
 import { Shell } from "./shell";
 import { type Row, Stage } from "./stage";
 import { holdTab } from "./tab-lock";
+import { onFullscreenLeft } from "./timing/fullscreen";
 import { persist } from "./transport/backoff";
 import { Outbox } from "./transport/outbox";
 import type { LogStore, StoredEntry } from "./transport/store";
@@ -419,6 +420,7 @@ export class SurveySession {
       // What the browser's database holds survives; only without one is leaving a loss.
       if (!this.store.isDurable && log.state.waiting > 0) event.preventDefault();
     });
+    onFullscreenLeft(() => log.append("event", { event: "fullscreen_left", at_ms: performance.now() }, true));
     this.#onTakenOver = () => log.stop();
     if (!this.store.isDurable) this.#shell.showNotice(element("p", {}, this.#strings.storageText));
     return log;

@@ -23,7 +23,7 @@ class Trouble:
     drop: float = 0.1
     double: float = 0.1
     overtake: float = 0.3
-    longest_delay_s: float = 0.3
+    delay_s: tuple[float, float] = (0.0, 0.3)
 
 
 class BadNetwork:
@@ -64,9 +64,7 @@ class BadNetwork:
             fate = Fate(
                 is_dropped=lot.random() < self.trouble.drop,
                 is_doubled=lot.random() < self.trouble.double,
-                delay_s=lot.uniform(0, self.trouble.longest_delay_s)
-                if lot.random() < self.trouble.overtake
-                else 0.0,
+                delay_s=lot.uniform(*self.trouble.delay_s) if lot.random() < self.trouble.overtake else 0.0,
             )
             self.happened += Counter(
                 dropped=fate.is_dropped, doubled=fate.is_doubled, delayed=fate.delay_s > 0

@@ -172,7 +172,7 @@ def test_killed_tabs_second_tabs_the_back_button_and_no_network_lose_and_double_
     participant.begin(studies["walk"])
     network.is_offline = True
     participant.answer(by_arrow, 1)
-    expect(participant.page.get_by_text("1 waiting")).to_be_visible()
+    expect(participant.page.get_by_text("The connection is slow or down")).to_be_visible()
     participant.page.close()  # with the answer in the browser's database alone
     network.is_offline = False
 
