@@ -15,11 +15,12 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -58,8 +59,9 @@ class Timing:
     load_average: float
 
 
-def timing(network: str, pressed: Sequence[Pressed], lab: Lab) -> Timing:
-    rows = {row[0]: row[1:] for row in lab.rows(RECORDED, [one.presentation for one in pressed])}
+def timing(network: str, pressed: Sequence[Pressed], recorded: Iterable[Sequence[Any]]) -> Timing:
+    """`recorded`: presentation, raw reaction time, refresh rate and dropped frames of each answer stored."""
+    rows = {presentation: row for presentation, *row in recorded}
     errors = [rows[one.presentation][0] - (one.pressed_ms - one.painted_ms) for one in pressed]
     following = [after.painted_ms - before.pressed_ms for before, after in pairwise(pressed)]
     rates = [hz for _, hz, _ in rows.values() if hz]
@@ -91,7 +93,8 @@ def measure(lab: Lab, browser: Browser, trials: int) -> list[Timing]:
     for seed, (name, trouble) in enumerate(NETWORKS.items()):
         with BadNetwork(lab.servers.port, trouble, seed=seed) as network:
             address = f"http://127.0.0.1:{network.port}{paths['timing']}"
-            found.append(timing(name, answer_by_key(browser, address, trials, seed=seed), lab))
+            pressed = answer_by_key(browser, address, trials, seed=seed)
+        found.append(timing(name, pressed, lab.rows(RECORDED, [one.presentation for one in pressed])))
     return found
 
 
