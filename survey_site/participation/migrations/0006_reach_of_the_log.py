@@ -14,7 +14,7 @@ def note_reach(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("participation", "0004_withdrawal")]
+    dependencies = [("participation", "0005_previews")]
 
     operations = [
         migrations.AddField(
