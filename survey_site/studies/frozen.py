@@ -31,5 +31,5 @@ def frozen_trial(trial_id: UUID) -> FrozenTrial:
 
 @lru_cache(maxsize=100)
 def frozen_settings(version_id: int) -> dict[str, Any]:
-    settings: dict[str, Any] = StudyVersion.objects.values_list("settings", flat=True).get(pk=version_id)
+    settings: dict[str, Any] = StudyVersion.everything.values_list("settings", flat=True).get(pk=version_id)
     return settings
