@@ -40,7 +40,7 @@ class Attempt:
             return "the lease is lost"
         if shutting_down.is_set():
             return "the worker shut down"
-        return "the job is paused" if self.keeper.is_paused else ""
+        return self.keeper.give_back
 
     def should_stop(self) -> bool:
         return bool(self.stop_reason)

@@ -19,25 +19,22 @@ LONGEST_PAUSE = 2.0  # seconds, so that progress moves and a cancel or a pause i
 class LeaseKeeper:
     """A thread that renews the lease on a database connection of its own and carries progress.
 
-    `is_lost` turns true when somebody else holds the chunk or its job was cancelled, `is_paused` when the job
-    is to wait. A database that is away for a beat is tried again at the next; the lease decides, not the
-    failed beat.
+    `is_lost` turns true when somebody else holds the chunk or its job was cancelled; `give_back` says why the
+    chunk is to wait, empty while it is not. A database that is away for a beat is tried again at the next;
+    the lease decides, not the failed beat.
     """
 
     def __init__(self, lease: services.ChunkLease) -> None:
         self._lease = lease
         self._progress: dict[str, Any] = {}
         self._waiting_for = ""
-        self._stop, self._lost, self._paused = threading.Event(), threading.Event(), threading.Event()
+        self._stop, self._lost = threading.Event(), threading.Event()
+        self.give_back = ""
         self._thread = threading.Thread(target=self._beat, name="lease-keeper", daemon=True)
 
     @property
     def is_lost(self) -> bool:
         return self._lost.is_set()
-
-    @property
-    def is_paused(self) -> bool:
-        return self._paused.is_set()
 
     def note(self, progress: dict[str, Any]) -> None:
         """Carry this with the next beat."""
@@ -56,14 +53,12 @@ class LeaseKeeper:
         try:
             while not self._stop.wait(pause):
                 try:
-                    may_go_on = services.heartbeat(lease=self._lease, progress=self._carried())
+                    self.give_back = services.heartbeat(lease=self._lease, progress=self._carried())
                 except services.LeaseLost:
                     self._lost.set()
                     return
                 except Error:  # InterfaceError, of a connection that broke, is no DatabaseError
                     connection.close()
-                else:
-                    (self._paused.clear if may_go_on else self._paused.set)()
         finally:
             connection.close()
 

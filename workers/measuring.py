@@ -10,7 +10,7 @@ from torch import Tensor
 
 from survey_site.stimuli import services
 from survey_site.stimuli.models import IRIJob, NullDistribution, StoredImage
-from workers.iri.images import fit, from_png
+from workers.iri.images import from_png
 from workers.iri.inversion import InversionStopped
 from workers.iri.networks import BuiltNetwork
 from workers.iri.nulls import Null, null_distribution
@@ -18,6 +18,7 @@ from workers.iri.provenance import provenance
 from workers.iri.quality import Label, Quality, measure, plateau
 from workers.iri.recipe import Recipe
 from workers.iri.similarity import MEASURES
+from workers.stored_images import is_readable, pixels_of
 
 # Later layers measured beside the matched one.
 MOST_LATER_LAYERS = 24
@@ -71,9 +72,12 @@ class Measurer:
         return row, Null.from_json(row.n_images, row.n_pairs, row.measures) if row else None
 
     def _make_null(self, images: Sequence[StoredImage]) -> services.FoundNull:
+        """Of the images that can be read; an unreadable one is not worth the IRIs of the others."""
+        size = self._recipe.image_size
+        images = [image for image in images if is_readable(image, size)]
+
         def load(index: int) -> Tensor:
-            with images[index].file.open("rb") as file:
-                return fit(bytes(file.read()), self._recipe.image_size)
+            return pixels_of(images[index], size)
 
         try:
             null = null_distribution(

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from survey_site.stimuli.models import IRIJob, TargetImage
-from workers.iri.images import fit
 from workers.iri.recipe import Recipe
 from workers.iri.start_images import Pool
+from workers.stored_images import pixels_of
 
 
 def pool_of(job: IRIJob, recipe: Recipe) -> Pool | None:
@@ -25,5 +25,4 @@ def pool_of(job: IRIJob, recipe: Recipe) -> Pool | None:
 
 def _pixels(target: TargetImage, size: int) -> Tensor:
     """uint8 (3, size, size): a quarter of the memory of numbers from 0 to 1."""
-    with target.image.file.open("rb") as file:
-        return fit(file.read(), size).mul(255).round().to(torch.uint8)
+    return pixels_of(target.image, size).mul(255).round().to(torch.uint8)

@@ -13,6 +13,7 @@ import os
 import re
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -32,7 +33,7 @@ from workers.attempts import Attempt, MemoryShort, attempt_chunk, shutting_down
 from workers.batches import Batch, batch_of
 from workers.iri.batch_size import default_batch_size
 from workers.iri.compiling import CompileError, check_compiler
-from workers.iri.images import fit, from_png, sha256, to_png
+from workers.iri.images import from_png, sha256, to_png
 from workers.iri.inversion import Found, InversionStopped, Progress, StateRefused, invert_each
 from workers.iri.networks import (
     SOURCES,
@@ -53,6 +54,7 @@ from workers.memory_queues import consume_memory_queues
 from workers.patience import AWAY, Interrupted, describe
 from workers.pools import pool_of
 from workers.presence import Presence
+from workers.stored_images import UnreadableImage, bytes_of, pixels_of
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +104,7 @@ def announce(sender: Any = None, **_: Any) -> None:
     """Tell the admin that this worker lives, and what it can build."""
     queues = [queue.name for queue in sender.task_consumer.queues] if sender is not None else []
     worker = this_worker(str(getattr(sender, "hostname", "") or socket.gethostname()), queues)
+    services.end_former_leases(worker=worker)
     Presence(worker.name).start()
 
 
@@ -242,7 +245,9 @@ def _search_on(attempt: Attempt, batch: Batch) -> None:
 def _search(attempt: Attempt, batch: Batch) -> None:
     job = attempt.lease.chunk.job
     recipe, network = job.recipe.load(), _built(job.layer.network_id)
-    targets = [to_png(fit(_bytes(iri.target.image), recipe.image_size)) for iri in batch.iris]
+    batch, targets = _with_targets(attempt, batch, recipe.image_size)
+    if batch.n_missing == 0:
+        return
     recorder = _Recorder(attempt, network, recipe, batch, targets)
     keep = partial(_keep, attempt, batch)
     invert_each(
@@ -264,6 +269,25 @@ def _search(attempt: Attempt, batch: Batch) -> None:
     )
 
 
+def _with_targets(attempt: Attempt, batch: Batch, size: int) -> tuple[Batch, list[bytes]]:
+    """The targets as PNGs; an IRI whose target cannot be read fails by itself and leaves the batch."""
+    targets: list[bytes] = []
+    unreadable: set[int] = set()
+    for place, iri in enumerate(batch.iris):
+        try:
+            targets.append(to_png(pixels_of(iri.target.image, size)))
+        except UnreadableImage as error:
+            unreadable.add(place)
+            _fail(attempt, iri, f"target {iri.target}: {error}")
+    return batch.without(unreadable) if unreadable else batch, targets
+
+
+def _fail(attempt: Attempt, iri: IRI, reason: str, trace: Sequence[Any] = ()) -> None:
+    attempt.write(
+        partial(services.fail_iri, lease=attempt.lease, iri_id=iri.pk, reason=reason, loss_trace=list(trace))
+    )
+
+
 def _keep(attempt: Attempt, batch: Batch, state: dict[str, Any]) -> None:
     """Store how far the search is. Where that can't be now, the one before it stays."""
     try:
@@ -282,18 +306,17 @@ def check_iris() -> None:
 
 def _measured_again(iri: IRI) -> float:
     """The relative error of the stored IRI at its layer, from the PNGs that people see."""
-    image, target = (from_png(_bytes(stored))[None] for stored in (iri.image, iri.target_resized))
+    image, target = (from_png(_stored(stored))[None] for stored in (iri.image, iri.target_resized))
     network = _built(iri.layer.network_id)
     (quality,) = measure(network, iri.layer.name, image, target, Passing(null_quantile=None))
     return quality.similarity.relative_error
 
 
-def _bytes(stored: StoredImage | None) -> bytes:
-    """The stored image's file; every IRI that is done, and every target, has one."""
-    if stored is None:
+def _stored(image: StoredImage | None) -> bytes:
+    """Its file; every IRI that is done has the images that are asked for."""
+    if image is None:
         raise LookupError("there is no image")
-    with services.storing(), stored.file.open("rb") as file:
-        return bytes(file.read())
+    return bytes_of(image)
 
 
 def _progress(progress: Progress) -> dict[str, Any]:
@@ -323,14 +346,7 @@ class _Recorder:
         if iri.status != IRIStatus.RUNNING or iri.chunk_id != self._lease.chunk.pk:
             return
         if found.failure:
-            failed = partial(
-                services.fail_iri,
-                lease=self._lease,
-                iri_id=iri.pk,
-                reason=found.failure,
-                loss_trace=trace,
-            )
-            self._attempt.write(failed)
+            _fail(self._attempt, iri, found.failure, trace)
             return
         image = self._found(iri, found, trace)
         self._attempt.write(lambda: services.record_iri(lease=self._lease, found=image))

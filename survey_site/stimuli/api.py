@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q
 from django.http import Http404
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from survey_site.stimuli.models import IRIJob
-from survey_site.stimuli.progress import job_progress
-from survey_site.stimuli.worker_view import worker_states
+from survey_site.stimuli.models import OPEN_JOBS, IRIJob, JobStatus, Worker
+from survey_site.stimuli.progress import PAUSED, job_progress
+from survey_site.stimuli.worker_view import worker_state, worker_states
 
 MOST_JOBS = 200
 
@@ -27,7 +29,8 @@ class MaySee(BasePermission):
 
 
 class StaffView(APIView):
-    authentication_classes = [SessionAuthentication, BasicAuthentication]
+    # Basic first, so that whoever brings nothing is told how to log in: 401 and not 403.
+    authentication_classes = [BasicAuthentication, SessionAuthentication]
     permission_classes = [MaySee]
     permission = ""
 
@@ -41,15 +44,30 @@ class WorkersView(StaffView):
         return Response({"workers": worker_states()})
 
 
+class WorkerView(StaffView):
+    """GET api/workers/iri@gpu0/ -> the worker, with the networks it can build by source and name."""
+
+    permission = "stimuli.view_worker"
+
+    def get(self, request: Request, name: str) -> Response:
+        worker = Worker.objects.with_state().filter(name=name).first()
+        if worker is None:
+            raise Http404(f"there is no worker {name}")
+        return Response({**worker_state(worker), "architectures": worker.architectures})
+
+
 class JobsView(StaffView):
-    """GET api/jobs/ -> {"jobs": [...]}, the newest first, at most MOST_JOBS; ?status=running narrows."""
+    """GET api/jobs/ -> {"jobs": [...]}, the newest first, at most MOST_JOBS; ?status=running narrows.
+
+    `status` is what a job says of itself: a value of JobStatus, or `paused` for an open job that is.
+    """
 
     permission = "stimuli.view_irijob"
 
     def get(self, request: Request) -> Response:
         jobs = IRIJob.objects.select_related("layer__network", "recipe", "image_set")
         if wanted := request.query_params.get("status"):
-            jobs = jobs.filter(status=wanted)
+            jobs = _in_status(jobs, wanted)
         newest = list(jobs[:MOST_JOBS])
         states = {state["job"]: state for state in job_progress([job.pk for job in newest])}
         return Response({"jobs": [{**job_facts(job), **states[job.pk]} for job in newest]})
@@ -65,12 +83,20 @@ class JobView(StaffView):
         if job is None:
             raise Http404(f"there is no job {job_id}")
         (state,) = job_progress([job.pk])
-        chunks = job.chunks.exclude(status="finished").values(
+        chunks = job.chunks.worth_telling().values(
             *("id", "status", "reason", "owner__name", "attempts", "progress", "lease_until", "checkpoint_at")
         )
-        iris = job.iris.exclude(reason="").values("id", "target__name", "status", "reason")
+        iris = job.iris.failed().values("id", "target__name", "status", "reason")
         history = job.history.values("chunk", "before", "after", "reason", "by", "at")
         return Response({**job_facts(job), **state, "chunks": chunks, "errors": iris, "history": history})
+
+
+def _in_status(jobs: Any, wanted: str) -> Any:
+    if wanted not in (*JobStatus.values, PAUSED):
+        allowed = ", ".join((*JobStatus.values, PAUSED))
+        raise ValidationError({"status": f"there is no status {wanted!r}; allowed: {allowed}"})
+    is_paused = Q(paused=True, status__in=OPEN_JOBS)
+    return jobs.filter(is_paused) if wanted == PAUSED else jobs.filter(status=wanted).exclude(is_paused)
 
 
 def job_facts(job: IRIJob) -> dict[str, Any]:

@@ -208,6 +208,9 @@ class JobStatus(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+OPEN_JOBS = (JobStatus.QUEUED, JobStatus.RUNNING)
+
+
 class IRIJobQuerySet(models.QuerySet["IRIJob"]):
     def with_progress(self) -> Self:
         """Counts of IRIs by status: n_iris, n_done, n_failed, n_running."""
@@ -328,6 +331,21 @@ class IRIChunkQuerySet(models.QuerySet["IRIChunk"]):
         """Of jobs for this kind of device and no more memory than the worker's."""
         gib = (worker.memory_bytes or 0) // GIB
         return self.filter(job__queue=queue, job__min_memory_gib__lte=gib)
+
+    def worth_telling(self) -> Self:
+        """Open ones, and those that failed with IRIs that nobody has queued again since."""
+        failed = Q(status=ChunkStatus.FAILED, iris__status=IRIStatus.FAILED)
+        return self.filter(Q(status__in=OPEN_CHUNKS) | failed).distinct()
+
+    def in_trouble(self) -> Self:
+        """Whose reason is an error: failed for good, left alone for a while, or tried again."""
+        is_left_alone = Q(status=ChunkStatus.QUEUED, not_before__isnull=False)
+        is_tried_again = Q(status=ChunkStatus.RUNNING, fruitless__gt=1)
+        return (
+            self.worth_telling()
+            .filter(Q(status=ChunkStatus.FAILED) | is_left_alone | is_tried_again)
+            .exclude(reason="")
+        )
 
     def exhausted(self) -> Self:
         return self.waiting().filter(fruitless__gte=settings.IRI_MAX_ATTEMPTS)

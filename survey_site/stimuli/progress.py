@@ -7,16 +7,24 @@ from collections.abc import Iterable
 from statistics import mean
 from typing import Any
 
+from django.conf import settings
+from django.db.models import F
+from django.db.models.functions import Now
+
 from survey_site.stimuli.models import GIB, ChunkStatus, IRIChunk, IRIJob, JobStatus, Worker
 
 MINUTE, HOUR = 60, 3600
+PAUSED = "paused"
+#: Of a lease: a worker that lives renews it far more often.
+SILENT_SHARE = 0.35
 
 
 def job_progress(job_ids: Iterable[int]) -> list[dict[str, Any]]:
     """Per job: IRIs done of all, share done with running searches, error so far, seconds left, a text."""
     jobs = list(IRIJob.objects.with_progress().filter(pk__in=list(job_ids)).order_by("pk"))
-    chunks = defaultdict(list)
-    for chunk in IRIChunk.objects.open().filter(job__in=jobs).only("job_id", "status", "progress"):
+    chunks: dict[int, list[Any]] = defaultdict(list)
+    open_chunks = IRIChunk.objects.open().filter(job__in=jobs).annotate(lease_left=F("lease_until") - Now())
+    for chunk in open_chunks.only("job_id", "status", "progress"):
         chunks[chunk.job_id].append(chunk)
     able = _able_workers() if chunks else []
     return [_progress(job, chunks[job.pk], able) for job in jobs]
@@ -28,8 +36,9 @@ def _able_workers() -> list[tuple[list[str], int]]:
     return [(queues, (memory or 0) // GIB) for queues, memory in rows]
 
 
-def _progress(job: Any, chunks: list[IRIChunk], able: list[tuple[list[str], int]]) -> dict[str, Any]:
-    running = [chunk.progress for chunk in chunks if chunk.status == ChunkStatus.RUNNING]
+def _progress(job: Any, chunks: list[Any], able: list[tuple[list[str], int]]) -> dict[str, Any]:
+    held = [chunk for chunk in chunks if chunk.status == ChunkStatus.RUNNING]
+    running = [chunk.progress for chunk in held]
     moving = [progress for progress in running if progress.get("steps")]
     under_way = sum(progress["step"] / progress["steps"] for progress in moving)
     size = job.n_running / len(running) if running else 0
@@ -43,7 +52,7 @@ def _progress(job: Any, chunks: list[IRIChunk], able: list[tuple[list[str], int]
         "relative_error": max(errors) if errors else None,
         "seconds_left": _seconds_left(moving, waiting=len(chunks) - len(running)),
         "status": _status(job),
-        "waits_for": _waits_for(job, chunks, running, able),
+        "waits_for": _waits_for(job, chunks, running, able) or _silence(held),
     }
     return {**state, "text": _text(state)}
 
@@ -60,8 +69,18 @@ def _seconds_left(running: list[dict[str, Any]], *, waiting: int) -> float | Non
 
 
 def _status(job: Any) -> str:
+    """A value of JobStatus, or `paused`."""
     is_open = job.status in (JobStatus.QUEUED, JobStatus.RUNNING)
-    return "paused" if job.paused and is_open else str(JobStatus(job.status).label).lower()
+    return PAUSED if job.paused and is_open else str(job.status)
+
+
+def _silence(held: list[Any]) -> str:
+    """That every worker on the job fell silent, and how long its chunks are still kept for it."""
+    left = [chunk.lease_left.total_seconds() for chunk in held]
+    silent = settings.IRI_LEASE_SECONDS * SILENT_SHARE
+    if not left or max(left) > settings.IRI_LEASE_SECONDS - silent:
+        return ""
+    return f"its worker is silent; another takes over in {max(max(left), 0):.0f} s"
 
 
 def _waits_for(
@@ -80,7 +99,7 @@ def _waits_for(
 
 
 def _text(state: dict[str, Any]) -> str:
-    parts = [f"{state['done']} of {state['total']}", str(state["status"])]
+    parts = [f"{state['done']} of {state['total']}", state["status"].replace("_", " ")]
     if state["failed"]:
         parts.append(f"{state['failed']} failed")
     if state["relative_error"] is not None:

@@ -6,6 +6,7 @@ from survey_site.stimuli import api, views
 
 urlpatterns = [
     path("api/workers/", api.WorkersView.as_view(), name="api-workers"),
+    path("api/workers/<str:name>/", api.WorkerView.as_view(), name="api-worker"),
     path("api/jobs/", api.JobsView.as_view(), name="api-jobs"),
     path("api/jobs/<int:job_id>/", api.JobView.as_view(), name="api-job"),
     path("admin/images/<uuid:image_id>.png", views.admin_image, name="admin-image"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from typing import Any
 
 from django.db import connection
 
 from survey_site.stimuli import services
 from survey_site.stimuli.models import ImageSet, IRIJob, Layer
+from survey_site.stimuli.progress import job_progress
 from tests.builders import image_set, layer, network, recipe
 
 LEDGER = """
@@ -16,12 +18,22 @@ CREATE TABLE ledger (iri uuid NOT NULL, at timestamptz NOT NULL DEFAULT clock_ti
 CREATE FUNCTION note_done() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN INSERT INTO ledger (iri) VALUES (NEW.id); RETURN NEW; END $$;
 CREATE TRIGGER ledger AFTER UPDATE ON stimuli_iri FOR EACH ROW
-WHEN (NEW.status = 'done' AND OLD.image_id IS DISTINCT FROM NEW.image_id) EXECUTE FUNCTION note_done();
+WHEN (NEW.status = 'done') EXECUTE FUNCTION note_done();
+"""
+DISK_FULL = """
+CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON stimuli_iri FOR EACH ROW EXECUTE FUNCTION refuse();
+CREATE TRIGGER refuse BEFORE UPDATE ON stimuli_irichunk FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+DISK_FREE = """
+DROP TRIGGER refuse ON stimuli_iri;
+DROP TRIGGER refuse ON stimuli_irichunk;
 """
 
 
 def prepare() -> None:
-    """A network, and a ledger in which the database itself notes every IRI that is written, each time."""
+    """A network, and a ledger in which the database itself notes each writing of an IRI that is done."""
     network("faulty")
     with connection.cursor() as cursor:
         cursor.execute(LEDGER)
@@ -61,6 +73,23 @@ def requeue(job: int) -> None:
     services.queue_pairs(
         layers=[row.layer], recipe=row.recipe, image_set=row.image_set, rng_seed=row.rng_seed
     )
+
+
+def progress(job: int) -> dict[str, Any]:
+    """What the pages and the API say of it."""
+    (state,) = job_progress([job])
+    return state
+
+
+def fill_database() -> None:
+    """Until `free_database`, the database refuses to write IRIs and chunks, as with a full disk."""
+    with connection.cursor() as cursor:
+        cursor.execute(DISK_FULL)
+
+
+def free_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(DISK_FREE)
 
 
 def pause(job: int) -> bool:

@@ -166,6 +166,25 @@ class FaultySite(Lab):
         yield f"a full disk of {STORE_MEGABYTES} MB"
         filler.unlink()
 
+    @contextmanager
+    def absent_store(self) -> Iterator[None]:
+        """An empty folder in its place, as of a disk that is not mounted: it takes what it is given."""
+        away = self.media.with_name("media.away")
+        if self.has_own_disk:
+            away.mkdir()
+            moves = [("mount", "--bind", self.media, away), ("umount", "-l", self.media)]
+            returns = [("mount", "--bind", away, self.media), ("umount", "-l", away)]
+        else:
+            moves = [("mv", self.media, away), ("mkdir", self.media)]
+            returns = [("rm", "-r", self.media), ("mv", away, self.media)]
+        assert all(_succeeds(*words) for words in moves)
+        try:
+            yield
+        finally:
+            assert all(_succeeds(*words) for words in returns)
+            if self.has_own_disk:
+                away.rmdir()
+
     def job_status(self, job: int) -> str:
         return str(self.value("SELECT status FROM stimuli_irijob WHERE id = %s", job))
 
@@ -211,7 +230,10 @@ class FaultySite(Lab):
     def outcome(self, fault: str, seconds: float, *jobs: int, detail: str = "", missing: int = 0) -> Outcome:
         """Check that every IRI of the jobs is there once and whole, but for `missing` that were to fail."""
         lost = self.value(
-            "SELECT count(*) FROM stimuli_iri WHERE status <> 'done' AND job_id = ANY(%s)", list(jobs)
+            "SELECT count(*) FROM stimuli_irijob j JOIN stimuli_targetimage t USING (image_set_id) "
+            "WHERE j.id = ANY(%s) AND NOT EXISTS (SELECT 1 FROM stimuli_iri i "
+            "WHERE i.job_id = j.id AND i.target_id = t.id AND i.status = 'done')",
+            list(jobs),
         )
         written_twice = self.value(
             "SELECT count(*) FROM (SELECT iri FROM ledger JOIN stimuli_iri i ON i.id = iri "
@@ -239,6 +261,18 @@ class FaultySite(Lab):
             "UNION ALL SELECT status FROM stimuli_iri WHERE job_id = ANY(%s)"
         )
         assert not {"queued", "running"} & set(self.column(open_rows, list(jobs), list(jobs)))
+        said = [self.call("progress", job=job) for job in jobs]
+        asked = [
+            self.value(
+                "SELECT count(*) FROM stimuli_targetimage t JOIN stimuli_irijob j USING (image_set_id) "
+                "WHERE j.id = %s",
+                job,
+            )
+            for job in jobs
+        ]
+        assert [state["total"] for state in said] == asked
+        assert [state["done"] + state["failed"] for state in said] == asked
+        assert sum(state["failed"] for state in said) == missing
 
     def assert_hashes(self) -> None:
         """Every image row points at a file with the bytes that its hash is of."""

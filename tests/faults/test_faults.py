@@ -16,6 +16,12 @@ from tests.faults.table import Outcome, Report
 
 pytestmark = pytest.mark.broker
 
+#: What workers say that they wait for.
+TROUBLE = (
+    "SELECT (SELECT coalesce(string_agg(trouble, ' '), '') FROM stimuli_worker)"
+    " || (SELECT coalesce(string_agg(progress->>'waiting_for', ' '), '') FROM stimuli_irichunk)"
+)
+
 
 def broker(site: FaultySite) -> redis.Redis:
     return redis.Redis.from_url(site.servers.broker_url)
@@ -137,13 +143,9 @@ def test_the_image_store_is_full(site: FaultySite, report: Report) -> None:
     site.hire(2, FAKE_SECONDS="0.3")
     (job,) = site.call("queue", count=12)
     site.wait_for_work(job, beyond=1)
-    trouble = (
-        "SELECT (SELECT coalesce(string_agg(trouble, ' '), '') FROM stimuli_worker)"
-        " || (SELECT coalesce(string_agg(progress->>'waiting_for', ' '), '') FROM stimuli_irichunk)"
-    )
     with site.full_store() as how:
         site.wait(
-            lambda: "No space left on device" in str(site.value(trouble)),
+            lambda: "No space left on device" in str(site.value(TROUBLE)),
             30,
             what="a worker says what it waits for",
             log=site.alive[0],
@@ -155,6 +157,55 @@ def test_the_image_store_is_full(site: FaultySite, report: Report) -> None:
     claims = site.value("SELECT sum(attempts) FROM stimuli_irichunk WHERE job_id = %s", job)
     assert claims == 12
     report.append(site.outcome("the image store full for 6 s and more", seconds, job, detail=how))
+
+
+def test_the_image_store_is_away(site: FaultySite, report: Report) -> None:
+    (job,) = site.call("queue", count=12)
+    site.hire(2, FAKE_SECONDS="0.3")
+    site.wait_for_work(job, beyond=1)
+    with site.absent_store():
+        site.wait(
+            lambda: (
+                "is it mounted?" in str(site.value("SELECT string_agg(trouble, ' ') FROM stimuli_worker"))
+            ),
+            30,
+            what="a worker says what it waits for",
+            log=site.alive[0],
+        )
+        assert site.job_status(job) == "running"
+        done = site.n_done(job)
+    seconds = site.wait_for_work(job, beyond=done)
+    site.wait_for_end(job)
+    report.append(site.outcome("the image store away, an empty folder in its place", seconds, job))
+
+
+def test_the_databases_disk_is_full(site: FaultySite, report: Report) -> None:
+    site.hire(2, FAKE_SECONDS="0.3")
+    (job,) = site.call("queue", count=12)
+    site.wait_for_work(job, beyond=1)
+    site.call("fill_database")
+    time.sleep(LEASE_SECONDS + 1)
+    done = site.n_done(job)
+    site.call("free_database")
+    seconds = site.wait_for_work(job, beyond=done)
+    site.wait_for_end(job)
+    assert len(site.alive) == 2
+    report.append(site.outcome("the database's disk full for 6 s: each write refused", seconds, job))
+
+
+def test_the_brokers_memory_is_full(site: FaultySite, report: Report) -> None:
+    site.hire(2, FAKE_SECONDS="0.3")
+    with closing(broker(site)) as client:
+        client.config_set("maxmemory", "1")
+        try:
+            (job,) = site.call("queue", count=12)
+            time.sleep(5)
+            done = site.n_done(job)
+        finally:
+            client.config_set("maxmemory", "0")
+    seconds = site.wait_for_work(job, beyond=done)
+    site.wait_for_end(job)
+    report.append(site.outcome("the broker's memory full for 5 s and more", seconds, job))
 
 
 def test_a_poison_chunk_fails_alone_and_the_job_ends_partly_finished(

@@ -11,9 +11,9 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from survey_site.stimuli import services
-from survey_site.stimuli.models import IRIChunk, IRIJob, IRIStatus, JobStatus, StateChange
+from survey_site.stimuli.models import IRIChunk, IRIJob, IRIStatus, JobStatus, StateChange, Worker
 from survey_site.stimuli.services.states import JOB_BEFORE, move_chunks, move_job, settle_jobs
-from tests.builders import add_images, claim, finish, found, queued_job
+from tests.builders import add_images, claim, finish, finished_job, found, queued_job
 
 pytestmark = pytest.mark.django_db
 
@@ -134,10 +134,10 @@ def test_a_chunk_put_off_waits_and_the_attempt_does_not_count(settings: Any) -> 
 def test_a_pause_stops_heartbeats_consent_and_a_resume_gives_it_back() -> None:
     job = queued_job(1)
     lease = claim()
-    assert services.heartbeat(lease=lease)
+    assert services.heartbeat(lease=lease) == ""
     assert services.pause_job(job=job, by="ada")
     assert not services.pause_job(job=job, by="ada")
-    assert not services.heartbeat(lease=lease)
+    assert services.heartbeat(lease=lease) == "the job is paused"
     services.release_chunk(lease=lease, reason="the job is paused")
     assert not IRIChunk.objects.claimable().exists()
     assert services.resume_job(job=job, by="ada")
@@ -231,3 +231,72 @@ def test_chunks_that_need_more_memory_wait_for_a_worker_that_has_it() -> None:
 def test_memory_that_is_no_queue_is_refused() -> None:
     with pytest.raises(services.QueueRefused, match="the memory asked for is 12 GiB; allowed: 0, 8, 16, 24"):
         queued_job(1, min_memory_gib=12)
+
+
+def test_a_worker_gives_way_to_what_is_more_urgent() -> None:
+    queued_job(1, slug="slow")
+    held = claim()
+    urgent = queued_job(1, slug="urgent")
+    IRIChunk.objects.filter(job=urgent).update(created_at=Now() - timedelta(seconds=5))
+    assert services.heartbeat(lease=held) == ""
+    services.prioritise_job(job=urgent, priority=1, by="ada")
+    assert services.heartbeat(lease=held) == "a chunk of higher priority waits"
+    services.release_chunk(lease=held, reason="a chunk of higher priority waits")
+    taken = claim()
+    assert taken.chunk.job == urgent
+    assert services.heartbeat(lease=taken) == ""
+
+
+def test_only_the_least_urgent_and_youngest_gives_way(settings: Any) -> None:
+    settings.IRI_CHUNK_SIZE = 1
+    queued_job(2, slug="slow")
+    first, second = claim(by="iri@one"), claim(by="iri@two")
+    urgent = queued_job(1, slug="urgent", priority=5)
+    assert services.heartbeat(lease=second) == ""  # a free worker may take it yet
+    IRIChunk.objects.filter(job=urgent).update(created_at=Now() - timedelta(seconds=5))
+    assert services.heartbeat(lease=first) == ""
+    assert services.heartbeat(lease=second) == "a chunk of higher priority waits"
+
+
+def test_who_lacks_the_memory_does_not_give_way() -> None:
+    queued_job(1, slug="slow")
+    held = claim()
+    urgent = queued_job(1, slug="urgent", priority=5, min_memory_gib=80)
+    IRIChunk.objects.filter(job=urgent).update(created_at=Now() - timedelta(seconds=5))
+    assert services.heartbeat(lease=held) == ""
+
+
+def test_a_worker_that_starts_anew_leaves_what_its_name_held() -> None:
+    job = queued_job(1)
+    former = claim()
+    assert not IRIChunk.objects.claimable().exists()
+    assert services.end_former_leases(worker=Worker.objects.get(name="iri@here")) == 1
+    assert claim().token == former.token + 1
+    assert "taken over from this worker's former process" in history(job)[-1][2]
+    with pytest.raises(services.LeaseLost):
+        services.finish_chunk(lease=former)
+
+
+def test_a_job_that_has_ended_is_not_paused() -> None:
+    job = finished_job(1)
+    assert not services.pause_job(job=job)
+    assert "paused" not in [reason for _, _, reason in history(job)]
+
+
+@pytest.mark.parametrize("priority", [-1001, 1001, 10**11])
+def test_a_priority_out_of_range_is_refused(priority: int) -> None:
+    job = queued_job(1)
+    with pytest.raises(services.QueueRefused, match="allowed: -1000 to 1000"):
+        services.prioritise_job(job=job, priority=priority)
+    with pytest.raises(services.QueueRefused, match=f"the priority is {priority}"):
+        queued_job(1, slug="other", priority=priority)
+
+
+def test_a_cancelled_job_says_which_one_makes_its_iris() -> None:
+    job = queued_job(2)
+    services.cancel_job(job=job)
+    (again,) = services.queue_pairs(
+        layers=[job.layer], recipe=job.recipe, image_set=job.image_set, rng_seed=job.rng_seed
+    )
+    assert again.pk != job.pk
+    assert history(job)[-1][2] == f"job {again.pk} makes its 2 missing IRIs"

@@ -7,8 +7,10 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -337,11 +339,11 @@ def test_the_heartbeat_survives_a_database_that_is_away_for_a_beat(
     lease = claim()
     beats: list[int] = []
 
-    def heartbeat(**given: Any) -> None:
+    def heartbeat(**given: Any) -> str:
         beats.append(1)
         if len(beats) == 1:
             raise error
-        services.heartbeat(**given)
+        return services.heartbeat(**given)
 
     monkeypatch.setattr(lease_keeper, "services", Instead(services, heartbeat=heartbeat))
     with LeaseKeeper(lease) as keeper:
@@ -483,6 +485,48 @@ def test_an_image_that_cannot_be_searched_for_fails_beside_the_others(
     assert job.iris.filter(status=IRIStatus.DONE).count() == 1
     chunk = IRIChunk.objects.get()
     assert (chunk.status, chunk.reason) == (ChunkStatus.FINISHED, "")
+
+
+@contextmanager
+def broken(job: IRIJob, content: bytes | None, *names: str) -> Iterator[None]:
+    """The targets' files hold other bytes meanwhile, or are gone."""
+    files = [target.image.file for target in job.image_set.targets.filter(name__in=names)]
+    whole = [Path(file.path).read_bytes() for file in files]
+    for file in files:
+        Path(file.path).unlink() if content is None else Path(file.path).write_bytes(content)
+    yield
+    for file, data in zip(files, whole, strict=True):
+        Path(file.path).write_bytes(data)
+
+
+@pytest.mark.parametrize(("content", "why"), [(b"no image", "not an image"), (None, "is gone")])
+def test_a_target_that_cannot_be_read_fails_alone_and_is_named(content: bytes | None, why: str) -> None:
+    job = real_job(3)
+    with broken(job, content, "1.png"):
+        make_iris()
+    (failed,) = job.iris.filter(status=IRIStatus.FAILED)
+    assert failed.target.name == "1.png"
+    assert failed.reason.startswith(f"target 1.png: the file {failed.target.image.file.name}")
+    assert why in failed.reason
+    assert job.iris.filter(status=IRIStatus.DONE).count() == 2
+    job.refresh_from_db()
+    assert job.status == "partly_finished"
+
+
+def test_a_store_that_lacks_everything_is_away_and_nothing_fails() -> None:
+    job = real_job(2)
+    with broken(job, None, "0.png", "1.png"):
+        make_iris()
+    chunk = IRIChunk.objects.get()
+    assert (chunk.status, chunk.attempts) == (ChunkStatus.QUEUED, 0)
+    assert "is it mounted?" in Worker.objects.get().trouble
+
+
+def test_a_null_is_of_the_images_that_can_be_read() -> None:
+    job = real_job(4)
+    with broken(job, b"no image", "3.png"):
+        make_iris()
+    assert NullDistribution.objects.get().n_images == 3
 
 
 def test_a_failed_iri_is_not_written_under_a_lost_lease() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -22,7 +22,13 @@ class SharedModelAdmin(ModelAdmin):
 
 
 class ReadOnlyModelAdmin(ModelAdmin):
-    """Rows that only services write."""
+    """Rows that only services write; they keep a history of their own, where they have one."""
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        hidden = {"show_history": False, **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, hidden)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from survey_site.stimuli import services
 from survey_site.stimuli.admin.base import ReadOnlyModelAdmin
-from survey_site.stimuli.models import ChunkStatus, IRIJob, Queue, Recipe
+from survey_site.stimuli.models import OPEN_JOBS, IRIJob, Queue, Recipe
 from survey_site.stimuli.progress import job_progress
 from survey_site.stimuli.recipe_form import RecipeForm, initial_of
 from workers.iri.recipe import PRESETS, preset
@@ -41,29 +41,40 @@ class SteerForm(ActionForm):
 
 @admin.register(IRIJob)
 class IRIJobAdmin(ReadOnlyModelAdmin):
-    list_display = ["pair", "recipe", "image_set", "progress_bar", "priority", "queue_name", "created_at"]
+    list_display = [
+        "number", "pair", "recipe", "image_set", "rng_seed", "progress_bar", "priority", "queue_name",
+        "created_at",
+    ]  # fmt: skip
     list_filter = ["status", "layer__network", "recipe", "image_set", "paused", "queue"]
-    search_fields = ["layer__name", "layer__network__name"]
+    search_fields = ["=id", "layer__name", "layer__network__name"]
     list_select_related = ["layer__network", "recipe", "image_set"]
     list_per_page = 50
     action_form = SteerForm
     actions = ["pause", "resume", "set_priority", "cancel", "requeue"]
     fields = [
-        "pair",
+        ("number", "pair"),
         ("recipe", "image_set"),
         ("rng_seed", "queue_name"),
-        ("priority", "paused"),
+        "priority",
         "progress_bar",
+        "steering",
         "open_chunks",
         "errors",
         "gallery",
         "history",
     ]
-    readonly_fields = ["pair", "queue_name", "progress_bar", "open_chunks", "errors", "gallery", "history"]
+    readonly_fields = [
+        "number", "pair", "queue_name", "progress_bar", "steering", "open_chunks", "errors", "gallery",
+        "history",
+    ]  # fmt: skip
 
     class Media:
         css = {"all": ["stimuli/admin.css"]}
         js = ["stimuli/progress.js"]
+
+    @display(description="Job", ordering="pk")
+    def number(self, job: IRIJob) -> str:
+        return f"job {job.pk}"
 
     @display(description="Network · layer", ordering="layer__network__name")
     def pair(self, job: IRIJob) -> str:
@@ -87,6 +98,11 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
             state["text"],
         )
 
+    @display(description="Steer")
+    def steering(self, job: IRIJob) -> SafeString:
+        """Buttons that send what the list's actions do, for this job."""
+        return render_to_string("stimuli/steering.html", {"job": job, "is_open": job.status in OPEN_JOBS})
+
     @display(description="Chunks under way")
     def open_chunks(self, job: IRIJob) -> SafeString:
         chunks = job.chunks.open().select_related("owner").order_by("-status", "pk")
@@ -95,7 +111,7 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
 
     @display(description="Errors")
     def errors(self, job: IRIJob) -> SafeString | str:
-        chunks = job.chunks.exclude(status=ChunkStatus.CANCELLED).exclude(reason="").select_related(None)
+        chunks = job.chunks.in_trouble()
         reasons = [f"chunk {chunk.pk} ({chunk.get_status_display()}): {chunk.reason}" for chunk in chunks]
         known = [chunk.reason for chunk in chunks]
         iris = job.iris.failed().exclude(reason__in=known).select_related("target")
@@ -121,7 +137,9 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
     @admin.action(description="Pause", permissions=["steer"])
     def pause(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
         n = sum(services.pause_job(job=job, by=str(request.user)) for job in jobs)
-        messages.success(request, f"{n} jobs paused; workers give their chunks back within seconds.")
+        ended = jobs.count() - n
+        also = f" {ended} had ended or were paused already." if ended else ""
+        messages.success(request, f"{n} jobs paused; workers give their chunks back within seconds.{also}")
 
     @admin.action(description="Resume", permissions=["steer"])
     def resume(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
@@ -145,15 +163,19 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
 
     @admin.action(description="Queue again what failed or was cancelled", permissions=["steer"])
     def requeue(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
-        done = [
-            self._queue_again(request, job) for job in jobs.select_related("layer", "recipe", "image_set")
+        made = [
+            number
+            for job in jobs.select_related("layer", "recipe", "image_set")
+            for number in self._queue_again(request, job)
         ]
-        if any(done):
-            messages.success(request, f"{sum(done)} jobs queued again for what is missing.")
+        if made:
+            numbers = ", ".join(f"job {number}" for number in made)
+            messages.success(request, f"Queued again for what is missing: {numbers}.")
 
-    def _queue_again(self, request: HttpRequest, job: IRIJob) -> bool:
+    def _queue_again(self, request: HttpRequest, job: IRIJob) -> list[int]:
+        """The jobs that make what is missing of this one; a cancelled job leaves that to a new one."""
         try:
-            services.queue_pairs(
+            jobs = services.queue_pairs(
                 layers=[job.layer],
                 recipe=job.recipe,
                 image_set=job.image_set,
@@ -165,8 +187,8 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
             )
         except services.QueueRefused as refusal:
             messages.error(request, f"{job}: {refusal}")
-            return False
-        return True
+            return []
+        return [one.pk for one in jobs]
 
 
 @admin.register(Recipe)

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from survey_site.stimuli.models import ImageSet, StoredImage, TargetImage, stored_image_path
 from survey_site.stimuli.services.locks import wait_for_turn
-from survey_site.stimuli.services.storing import storing
+from survey_site.stimuli.services.storing import check_store, storing
 
 ALLOWED_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 LONGEST_SIDE = 1024  # no network here reads more; larger uploads are scaled down
@@ -124,7 +124,7 @@ def encode_png(picture: Image.Image) -> bytes:
 def store_image(data: bytes, *, size: tuple[int, int]) -> StoredImage:
     """The row of these PNG bytes, made if there is none. The file is written before its row.
 
-    Raises StoreTrouble where the image store does not take it.
+    Raises StoreTrouble where the image store does not take it, or is not the one of before.
     """
     sha256 = hashlib.sha256(data).hexdigest()
     if known := StoredImage.objects.filter(sha256=sha256).first():
@@ -138,6 +138,7 @@ def store_image(data: bytes, *, size: tuple[int, int]) -> StoredImage:
     with storing():
         if not default_storage.exists(path):
             default_storage.save(path, ContentFile(data))
+    check_store()
     image.file.name = path
     image.save()
     return image

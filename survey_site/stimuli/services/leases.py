@@ -28,6 +28,7 @@ from survey_site.stimuli.models import (
 from survey_site.stimuli.services.checkpoints import discard, discard_after_commit, write_checkpoint_file
 from survey_site.stimuli.services.doorbell import ring
 from survey_site.stimuli.services.images import store_image
+from survey_site.stimuli.services.precedence import is_outranked
 from survey_site.stimuli.services.states import move_chunks, move_job, settle_job
 
 LONGEST_BACKOFF = timedelta(minutes=10)
@@ -78,6 +79,21 @@ def announce_worker(*, name: str, **facts: Any) -> Worker:
     return worker
 
 
+def end_former_leases(*, worker: Worker) -> int:
+    """The worker has just started, so whatever its name held before it holds no more; how many chunks wait.
+
+    Two processes of one name would take each other's chunks so: each needs a name of its own.
+    """
+    held = IRIChunk.objects.filter(owner=worker, status=ChunkStatus.RUNNING, lease_until__gte=Now())
+    queues = [chunk.job.broker_queue for chunk in held.select_related("job")]
+    IRIChunk.objects.filter(owner=worker, status=ChunkStatus.RUNNING).update(
+        lease_until=Now() - timedelta(seconds=1)
+    )
+    for queue in queues:
+        ring(queue)
+    return len(queues)
+
+
 def note_alive(*, name: str) -> None:
     """The worker of this name was heard of just now."""
     Worker.objects.filter(name=name).update(last_heartbeat=Now())
@@ -103,7 +119,7 @@ def claim_chunk(*, worker: Worker, queue: str) -> ChunkLease | None:
     )
     if chunk is None:
         return None
-    taken_over = f", taken over from {chunk.owner}" if chunk.status == ChunkStatus.RUNNING else ""
+    taken_over = f", taken over from {_former(chunk, worker)}" if chunk.status == ChunkStatus.RUNNING else ""
     move_chunks(
         IRIChunk.objects.filter(pk=chunk.pk),
         ChunkStatus.RUNNING,
@@ -124,12 +140,16 @@ def claim_chunk(*, worker: Worker, queue: str) -> ChunkLease | None:
     return ChunkLease(chunk=chunk, token=chunk.fencing_token)
 
 
+def _former(chunk: IRIChunk, worker: Worker) -> str:
+    return "this worker's former process" if chunk.owner_id == worker.pk else str(chunk.owner)
+
+
 def _lease_end() -> Any:
     return Now() + timedelta(seconds=settings.IRI_LEASE_SECONDS)
 
 
-def heartbeat(*, lease: ChunkLease, progress: dict[str, Any] | None = None) -> bool:
-    """Renew the lease and note progress; whether work may go on, which it may not while the job is paused.
+def heartbeat(*, lease: ChunkLease, progress: dict[str, Any] | None = None) -> str:
+    """Renew the lease and note progress; why the chunk is to be given back, empty where work may go on.
 
     Raises LeaseLost when it is somebody else's or cancelled.
     """
@@ -140,7 +160,9 @@ def heartbeat(*, lease: ChunkLease, progress: dict[str, Any] | None = None) -> b
         raise _lost(lease)
     if lease.chunk.owner_id:
         Worker.objects.filter(pk=lease.chunk.owner_id).update(last_heartbeat=Now())
-    return not IRIJob.objects.filter(pk=lease.chunk.job_id, paused=True).exists()
+    if IRIJob.objects.filter(pk=lease.chunk.job_id, paused=True).exists():
+        return "the job is paused"
+    return "a chunk of higher priority waits" if is_outranked(lease.chunk) else ""
 
 
 def _held(lease: ChunkLease) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db.models.functions import Now
 from survey_site.access.models import User
 from survey_site.stimuli.models import (
     IRI,
+    OPEN_JOBS,
     ChunkStatus,
     ImageSet,
     IRIChunk,
@@ -33,9 +35,17 @@ from survey_site.stimuli.services.doorbell import ring
 from survey_site.stimuli.services.networks import NetworkRefused, check_buildable
 from survey_site.stimuli.services.states import move_chunks, move_job, note_job, settle_job
 
+PRIORITIES = range(-1000, 1001)
+
 
 class QueueRefused(Exception):
     """A pair that cannot be queued; the message says why."""
+
+
+def check_priority(priority: int) -> None:
+    """Raises QueueRefused for a priority out of PRIORITIES."""
+    if priority not in PRIORITIES:
+        raise QueueRefused(f"the priority is {priority}; allowed: {PRIORITIES[0]} to {PRIORITIES[-1]}")
 
 
 @transaction.atomic
@@ -61,6 +71,7 @@ def queue_pairs(
         raise QueueRefused(
             f"the memory asked for is {min_memory_gib} GiB; allowed: {', '.join(map(str, MinMemory.values))}"
         )
+    check_priority(priority)
     urgency = {"queue": queue, "min_memory_gib": min_memory_gib, "priority": priority}
     targets = list(image_set.targets.select_related("image"))
     if not targets:
@@ -139,13 +150,16 @@ def _queue_pair(
 
 def _take_up_again(job: IRIJob) -> None:
     """What failed or was cancelled before is queued again, now for this job."""
-    IRI.objects.filter(
+    ended = IRI.objects.filter(
         layer=job.layer,
         recipe=job.recipe,
         target__image_set=job.image_set,
         job__rng_seed=job.rng_seed,
         status__in=[IRIStatus.FAILED, IRIStatus.CANCELLED],
-    ).update(job=job, chunk=None, status=IRIStatus.QUEUED, reason="")
+    )
+    for former, n in Counter(ended.exclude(job=job).values_list("job_id", flat=True)).items():
+        note_job(former, f"job {job.pk} makes its {n} missing IRIs")
+    ended.update(job=job, chunk=None, status=IRIStatus.QUEUED, reason="")
 
 
 def iri_seed(job_seed: int, target: TargetImage) -> int:
@@ -187,8 +201,11 @@ def cancel_job(*, job: IRIJob, by: str = "") -> bool:
 
 @transaction.atomic
 def pause_job(*, job: IRIJob, by: str = "") -> bool:
-    """Let the job wait: workers give its chunks back, checkpointed, at their next heartbeat."""
-    if not IRIJob.objects.filter(pk=job.pk, paused=False).update(paused=True):
+    """Let the job wait: workers give its chunks back, checkpointed, at their next heartbeat.
+
+    Whether it does: a job that has ended has nothing to wait with.
+    """
+    if not IRIJob.objects.filter(pk=job.pk, paused=False, status__in=OPEN_JOBS).update(paused=True):
         return False
     note_job(job.pk, "paused", by=by)
     return True
@@ -206,7 +223,10 @@ def resume_job(*, job: IRIJob, by: str = "") -> bool:
 
 @transaction.atomic
 def prioritise_job(*, job: IRIJob, priority: int, by: str = "") -> bool:
-    """The next chunk that any worker takes is one of the highest priority."""
+    """The next chunk that any worker takes is one of the highest priority; a worker with a lower one gives it
+    back, checkpointed, at its next heartbeat.
+    """
+    check_priority(priority)
     if not IRIJob.objects.filter(pk=job.pk).exclude(priority=priority).update(priority=priority):
         return False
     note_job(job.pk, f"priority {job.priority} → {priority}", by=by)

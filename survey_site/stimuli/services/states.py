@@ -13,6 +13,7 @@ from django.db.models import Count, Q, QuerySet
 
 from survey_site.stimuli.models import (
     OPEN_CHUNKS,
+    OPEN_JOBS,
     ChunkStatus,
     IRIChunk,
     IRIJob,
@@ -28,7 +29,6 @@ CHUNK_BEFORE: dict[str, tuple[str, ...]] = {
     ChunkStatus.FAILED: OPEN_CHUNKS,
     ChunkStatus.CANCELLED: OPEN_CHUNKS,
 }
-OPEN_JOBS = (JobStatus.QUEUED, JobStatus.RUNNING)
 JOB_BEFORE: dict[str, tuple[str, ...]] = {
     JobStatus.QUEUED: (JobStatus.FINISHED, JobStatus.PARTLY_FINISHED, JobStatus.FAILED),
     JobStatus.RUNNING: (JobStatus.QUEUED,),

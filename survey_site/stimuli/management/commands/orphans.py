@@ -7,6 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from survey_site.stimuli import services
 
+MOST_HOURS = 24 * 365 * 100
+
 
 class Command(BaseCommand):
     help = "List what a crash left in the image store: files and image rows that nothing points to."
@@ -21,8 +23,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["older_than"] < 0:
-            raise CommandError(f"--older-than is {options['older_than']:g}; allowed: hours from 0")
+        if not 0 <= options["older_than"] <= MOST_HOURS:
+            raise CommandError(f"--older-than is {options['older_than']:g}; allowed: 0 to {MOST_HOURS} hours")
         find = services.remove_orphans if options["remove"] else services.find_orphans
         found = find(older_than=timedelta(hours=options["older_than"]))
         for name in found.files:

@@ -22,6 +22,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["sample"] < 0:
             raise CommandError(f"--sample is {options['sample']}; allowed: whole numbers from 0")
+        if not options["timeout"] > 0:
+            raise CommandError(f"--timeout is {options['timeout']:g}; allowed: seconds above 0")
         problems = self._hashes() + self._disowned() + self._measurements(options)
         if problems:
             raise CommandError(f"{problems} problems")
@@ -50,6 +52,12 @@ class Command(BaseCommand):
             check.pk for check in services.ask_for_checks(sample=options["sample"], seed=options["seed"])
         ]
         checks = self._wait(asked, options["timeout"])
+        waiting = sum(check.status == CheckStatus.PENDING for check in checks)
+        if waiting:
+            raise CommandError(
+                f"{waiting} of {len(checks)} IRIs were not measured again within {options['timeout']:g} s: "
+                "is a worker running, and free? They stay asked for; --timeout waits longer"
+            )
         wrong = [check for check in checks if check.status != CheckStatus.AGREES]
         for check in wrong:
             self.stderr.write(
