@@ -275,7 +275,11 @@ def test_jobs_are_paused_resumed_cancelled_and_queued_again(client: Client) -> N
     assert not job.paused
     assert act("cancel") == "1 jobs cancelled."
     assert set(job.iris.values_list("status", flat=True)) == {IRIStatus.CANCELLED}
-    assert act("requeue") == "1 jobs queued again for what is missing."
+    assert act("pause") == (
+        "0 jobs paused; workers give their chunks back within seconds. 1 had ended or were paused already."
+    )
+    assert act("requeue") == f"Queued again for what is missing: job {IRIJob.objects.latest('pk').pk}."
+    assert IRIJob.objects.latest("pk") != job
     assert IRIChunk.objects.claimable().count() == 1
 
 

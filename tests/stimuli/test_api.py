@@ -12,7 +12,7 @@ from django.test import Client
 
 from survey_site.stimuli import services
 from survey_site.stimuli.models import Worker
-from tests.builders import claim, finished_job, logged_in, queued_job, researcher, superuser
+from tests.builders import claim, finish, finished_job, logged_in, queued_job, researcher, superuser, worker
 
 pytestmark = pytest.mark.django_db
 
@@ -94,3 +94,44 @@ def test_a_job_that_no_worker_can_take_says_so() -> None:
     assert get(client, f"jobs/{job.pk}")["waits_for"] == said
     services.announce_worker(name="large", host="", device="", memory_bytes=2**37, queues=["iri.gpu"])
     assert get(client, f"jobs/{job.pk}")["waits_for"] == ""
+
+
+def test_a_status_that_does_not_exist_is_refused_and_paused_is_one() -> None:
+    job, other = queued_job(1), queued_job(1, slug="other")
+    services.pause_job(job=job)
+    client = logged_in(superuser())
+    refused = client.get("/api/jobs/?status=partly finished")
+    assert refused.status_code == 400
+    assert "allowed: queued, running, finished, partly_finished" in refused.content.decode()
+    assert [one["job"] for one in get(client, "jobs")["jobs"]] == [other.pk, job.pk]
+    for status, expected in (("paused", job), ("queued", other)):
+        [one] = client.get(f"/api/jobs/?status={status}").json()["jobs"]
+        assert (one["job"], one["status"]) == (expected.pk, status)
+
+
+def test_whoever_brings_nothing_is_told_how_to_log_in() -> None:
+    answer = Client().get("/api/jobs/")
+    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Basic realm="api"')
+
+
+def test_a_worker_lists_the_networks_that_it_builds() -> None:
+    worker()
+    Worker.objects.update(architectures={"timm": {"vit_tiny": {"input_size": 224}}})
+    client = logged_in(superuser())
+    one = get(client, "workers/iri@here")
+    assert one["architectures"] == {"timm": {"vit_tiny": {"input_size": 224}}}
+    assert client.get("/api/workers/nobody/").status_code == 404
+
+
+def test_what_was_queued_again_is_no_error_any_more(settings: Any) -> None:
+    job = queued_job(1)
+    services.fail_chunk(lease=claim(), reason="Traceback: odd", can_pass=False)
+    client = logged_in(superuser())
+    assert get(client, f"jobs/{job.pk}")["chunks"][0]["reason"] == "Traceback: odd"
+    finish(
+        services.queue_pairs(
+            layers=[job.layer], recipe=job.recipe, image_set=job.image_set, rng_seed=job.rng_seed
+        )[0]
+    )
+    one = get(client, f"jobs/{job.pk}")
+    assert (one["status"], one["chunks"], one["errors"]) == ("finished", [], [])

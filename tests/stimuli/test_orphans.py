@@ -119,5 +119,11 @@ def test_the_command_lists_and_removes() -> None:
     call_command("orphans", remove=True, stdout=said)
     assert said.getvalue().endswith("1 files and 0 image rows removed\n")
     assert not default_storage.exists(name)
-    with pytest.raises(CommandError, match="--older-than is -1; allowed: hours from 0"):
+    with pytest.raises(CommandError, match="--older-than is -1; allowed: 0 to 876000 hours"):
         call_command("orphans", older_than=-1.0)
+
+
+@pytest.mark.parametrize("hours", [float("nan"), 1e12])
+def test_hours_that_are_none_are_refused(hours: float) -> None:
+    with pytest.raises(CommandError, match="allowed: 0 to 876000 hours"):
+        call_command("orphans", older_than=hours)

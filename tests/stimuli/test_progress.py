@@ -1,10 +1,14 @@
 """How far a job is, as its bars and the terminal say."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
 
 from survey_site.stimuli import services
-from survey_site.stimuli.models import IRIJob
+from survey_site.stimuli.models import IRIChunk, IRIJob
 from survey_site.stimuli.plots import loss_curve_svg
 from survey_site.stimuli.progress import job_progress
 from tests.builders import claim, finish, found, logged_in, queued_job, researcher, worker
@@ -63,3 +67,13 @@ def test_a_loss_curve_leaves_out_what_is_not_a_number() -> None:
     svg = loss_curve_svg([[0, 1.0], [1, None], [2, 0.1]])  # type: ignore[list-item]
     assert "relative error falls from 1.000 to 0.100 in 2 steps" in svg
     assert loss_curve_svg([[0, 0.0]]) == "no finite errors"
+
+
+def test_a_silent_worker_is_noticed_before_its_lease_ends(settings: Any) -> None:
+    job = queued_job(1)
+    claim()
+    IRIChunk.objects.update(lease_until=Now() + timedelta(seconds=settings.IRI_LEASE_SECONDS * 0.5))
+    (state,) = job_progress([job.pk])
+    assert state["waits_for"].startswith("its worker is silent; another takes over in ")
+    IRIChunk.objects.update(lease_until=Now() + timedelta(seconds=settings.IRI_LEASE_SECONDS))
+    assert job_progress([job.pk])[0]["waits_for"] == ""
