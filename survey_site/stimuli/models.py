@@ -228,7 +228,7 @@ class IRIJob(models.Model):
     layer = models.ForeignKey(Layer, on_delete=models.PROTECT, related_name="jobs")
     recipe = models.ForeignKey(Recipe, on_delete=models.PROTECT, related_name="jobs")
     image_set = models.ForeignKey(ImageSet, on_delete=models.PROTECT, related_name="jobs")
-    rng_seed = models.BigIntegerField(default=0)
+    rng_seed = models.BigIntegerField("RNG seed", default=0)
     queue = models.CharField(max_length=20, choices=Queue, default=Queue.CPU)
     min_memory_gib = models.PositiveIntegerField(
         "memory", choices=MinMemory, default=MinMemory.ANY, help_text="Of the worker's device, at least."

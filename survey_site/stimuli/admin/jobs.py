@@ -74,7 +74,7 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
 
     @display(description="Job", ordering="pk")
     def number(self, job: IRIJob) -> str:
-        return f"job {job.pk}"
+        return str(job.pk)
 
     @display(description="Network · layer", ordering="layer__network__name")
     def pair(self, job: IRIJob) -> str:

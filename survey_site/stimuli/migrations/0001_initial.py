@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("rng_seed", models.BigIntegerField(default=0)),
+                ("rng_seed", models.BigIntegerField(default=0, verbose_name="RNG seed")),
                 (
                     "queue",
                     models.CharField(
