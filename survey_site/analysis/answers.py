@@ -10,7 +10,7 @@ A million answers are a few arrays instead of a million objects::
     (4, ('a', 'b'), np.int64(3))
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -90,7 +90,8 @@ class AnswerTable:
     ) -> "AnswerTable":
         """Columns of equal length: ids of any kind (`str` is the name), True, False, 1 or 0, and counts.
 
-        Raises ScoringError for any other `is_correct`, for `n_options` below 2 and for unequal lengths.
+        Raises ScoringError for any other `is_correct`, for `n_options` that are no whole numbers from 2, for
+        a missing name (None, NaN) and for unequal lengths.
         """
         conditions, condition_codes = _coded(condition)
         participants, participant_codes = _coded(participant)
@@ -159,9 +160,20 @@ class AnswerTable:
         """Conditions renamed by `group`, those of one name pooled; None leaves a condition out."""
         return self._grouped([group(name) for name in self.conditions], self.condition)
 
-    def regrouped_by_item(self, group: Mapping[str, str]) -> "AnswerTable":
-        """Items' groups (a target class, say) as conditions; items without a group are left out."""
-        return self._grouped([group.get(name) for name in self.items], self.item)
+    def regrouped_by_answer(self, group: Sequence[str | None]) -> "AnswerTable":
+        """Each answer's group (its target's class, say) as its condition; answers without one are left out.
+
+        By answer and not by item, since a matching trial asks about several targets.
+        """
+        if len(group) != len(self):
+            raise ScoringError(f"{len(group)} groups were given for {len(self)} answers; one each is needed")
+        names, codes = _coded([name or "" for name in group])
+        return self._grouped([name or None for name in names], codes)
+
+    def options_of(self, condition: str) -> frozenset[int]:
+        """How many options its answered trials had; 0 where unknown. Equal sets: the same chance level."""
+        rows = self.condition == self.conditions.index(condition)
+        return frozenset(np.unique(self.n_options[rows]).tolist())
 
     def _grouped(self, groups: Sequence[str | None], codes: IntArray) -> "AnswerTable":
         names = sorted({name for name in groups if name is not None})
@@ -192,6 +204,8 @@ def _coded(column: Sequence[Any] | NDArray[Any]) -> tuple[tuple[str, ...], IntAr
         return tuple(map(str, values.tolist())), codes.astype(np.int64)
     coder: dict[str, int] = {}
     codes = np.fromiter((coder.setdefault(str(name), len(coder)) for name in column), np.int64, len(column))
+    if any(name is None or name != name for name in column):  # NaN alone differs from itself
+        raise ScoringError("a condition, participant or item is missing (None or NaN); each answer needs all")
     return tuple(coder), codes
 
 
@@ -208,10 +222,11 @@ def _truths(column: Sequence[Any] | NDArray[Any]) -> BoolArray:
 def _options(column: Sequence[int | None] | NDArray[Any]) -> IntArray:
     if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
         return column.astype(np.int64)
-    for value in set(column):
-        if value is not None and value < 2:
-            raise ScoringError(f"n_options is {value!r}; it must be 2 or more")
-    return np.fromiter((value or 0 for value in column), np.int64, len(column))
+    known = [None if value is None or value != value else value for value in column]
+    for value in set(known):
+        if value is not None and (value < 2 or value != int(value)):
+            raise ScoringError(f"n_options is {value:g}; it must be a whole number, 2 or more")
+    return np.fromiter((value or 0 for value in known), np.int64, len(known))
 
 
 def _local(codes: IntArray, n_codes: int) -> IntArray:

@@ -1,6 +1,6 @@
 """Scores split up: by participant, by item, by factor of the network, by target class. Pure numpy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,15 +57,16 @@ def by_factor(
 
 def by_target_class(
     table: AnswerTable,
-    class_of_item: Mapping[str, str],
+    classes: Sequence[str],
     *,
     settings: ScoreSettings | None = None,
 ) -> list[ConditionScore]:
-    """Scores with the items of one target class pooled; items without a class are left out.
+    """Scores with the answers about one target class pooled; answers without a class are left out.
 
-    Raises ScoringError if no answered item has a class.
+    classes: of each answer's target, in the table's order, empty where it has none. Raises ScoringError if no
+    answer has a class.
     """
-    pooled = table.regrouped_by_item({item: name for item, name in class_of_item.items() if name})
+    pooled = table.regrouped_by_answer(classes)
     if not len(pooled):
         raise ScoringError("no answered item has a target class")
     return score_table(pooled, settings=settings)

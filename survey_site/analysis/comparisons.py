@@ -131,8 +131,9 @@ def equivalence_test(differences: FloatArray, *, margin: float, alpha: float = 0
     n = len(differences)
     if n < 2:
         raise ScoringError(f"{n} participants answered both conditions; an equivalence test needs 2 or more")
-    mean = float(differences.mean())
-    error = float(differences.std(ddof=1)) / n**0.5
+    values = np.sort(differences)  # their order must not matter, not even to the last bit
+    mean = float(values.mean())
+    error = float(values.std(ddof=1)) / n**0.5
     half = error * float(stats.t.ppf(1 - alpha, n - 1))
     return Equivalence(
         estimate=mean,
@@ -159,14 +160,16 @@ def compare_conditions(
     draws: int = 10_000,
     rng_seed: int = 2023,
 ) -> list[Difference]:
-    """Compare `pairs` of conditions (all of them by default); Holm adjusts over exactly those compared.
+    """Compare `pairs` of conditions (by default all of equal chance); Holm adjusts over those compared.
 
-    Pairs that nobody answered both of are left out. Raises ScoringError for a condition without answers.
+    Pairs that nobody answered both of are left out. Raises ScoringError for a condition without answers, and
+    for a pair whose trials had different numbers of options: guessing alone would tell them apart.
     """
-    pairs = list(combinations(table.seen_conditions(), 2)) if pairs is None else pairs
+    pairs = comparable_pairs(table, table.seen_conditions()) if pairs is None else pairs
     shares = _shares(table)
     found = []
     for first, second in pairs:
+        _refuse_unequal_chance(table, first, second)
         both = shares[_place(table, first)] - shares[_place(table, second)]
         both = both[~np.isnan(both)]
         if len(both):
@@ -174,6 +177,24 @@ def compare_conditions(
             found.append(_difference(first, second, both, test, margin, confidence))
     adjusted = holm([difference.p_value for difference in found])
     return [replace(difference, p_holm=p) for difference, p in zip(found, adjusted, strict=True)]
+
+
+def comparable_pairs(table: AnswerTable, conditions: Sequence[str]) -> list[tuple[str, str]]:
+    """All pairs of these conditions whose trials had the same numbers of options, in the order of names."""
+    options = {name: table.options_of(name) for name in sorted(conditions)}
+    return [
+        (first, second) for first, second in combinations(options, 2) if options[first] == options[second]
+    ]
+
+
+def _refuse_unequal_chance(table: AnswerTable, first: str, second: str) -> None:
+    options = [table.options_of(table.conditions[_place(table, name)]) for name in (first, second)]
+    if options[0] != options[1]:
+        said = [" and ".join(map(str, sorted(one))) for one in options]
+        raise ScoringError(
+            f"{first} has trials of {said[0]} options and {second} of {said[1]}; "
+            "only conditions of the same chance level can be compared"
+        )
 
 
 def _difference(
@@ -216,9 +237,9 @@ def _place(table: AnswerTable, condition: str) -> int:
 
 
 def _t_interval(differences: FloatArray, confidence: float) -> tuple[float, float]:
-    n = len(differences)
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * differences.std(ddof=1) / n**0.5
-    return float(differences.mean() - half), float(differences.mean() + half)
+    values, n = np.sort(differences), len(differences)
+    half = stats.t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / n**0.5
+    return float(values.mean() - half), float(values.mean() + half)
 
 
 def _larger_one_sided_p(mean: float, error: float, margin: float, freedom: int) -> float:

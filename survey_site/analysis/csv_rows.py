@@ -49,8 +49,9 @@ class ResponseFile:
     leave out who was excluded, and to refuse duplicates.
 
     While `rows()` runs, `n_rows`, `n_not_main` and `n_unanswered` count what was read and what of it was
-    left out, `modes` collects the values of `mode` among the scored rows, `n_excluded` counts those with a
-    rule in `excluded_by`, and `excluded` holds 1 or 0 for each row yielded.
+    left out, `n_unnamed` rows without a presentation's id, of which a duplicate cannot be told, `modes`
+    collects the values of `mode` among the scored rows, `n_excluded` counts those with a rule in
+    `excluded_by`, and `excluded` holds 1 or 0 for each row yielded.
     """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
@@ -62,6 +63,7 @@ class ResponseFile:
         self.n_not_main = 0
         self.n_unanswered = 0
         self.n_excluded = 0
+        self.n_unnamed = 0
         self.excluded = bytearray()
         self.modes: set[str] = set()
 
@@ -164,8 +166,10 @@ class ResponseFile:
         )
 
     def _refuse_duplicate(self, cells: list[str]) -> None:
-        presentation, reference = self._cell(cells, "presentation_id"), self._cell(cells, "reference_index")
-        if not presentation or not reference:
+        presentation = self._text(cells, "presentation_id")
+        reference = self._whole(cells, "reference_index") or 0
+        if not presentation:
+            self.n_unnamed += 1
             return
         key = hash((presentation, reference))  # eight bytes a row instead of two strings
         if key in self._seen:
@@ -211,8 +215,8 @@ class ResponseFile:
 
     def _filled(self, cells: list[str], name: str) -> str:
         text = unescape(self._cell(cells, name))
-        if not text:
-            raise self._error(f"{name} is empty in an answered main row")
+        if text in ("", "NA"):
+            raise self._error(f"{name} is {'NA' if text else 'empty'} in an answered main row")
         return text
 
     def _cell(self, cells: list[str], name: str) -> str:

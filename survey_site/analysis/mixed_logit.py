@@ -88,7 +88,7 @@ def fit_mixed_logit(table: AnswerTable, *, confidence: float = 0.95) -> MixedLog
     """Fit logit P(right) ~ 0 + condition + (1 | participant) + (1 | item) to all rows of `table`.
 
     Raises ScoringError for fewer than two participants or items, and for a condition whose answers are all
-    right or all wrong: its logit would be infinite (leave it out, and say so).
+    right or all wrong: its logit would be infinite (`without_flat` leaves it out).
     """
     problem = _Problem(table)
     start = np.concatenate([problem.starting_logits(), [log(0.5), log(0.5)]])
@@ -102,6 +102,16 @@ def fit_mixed_logit(table: AnswerTable, *, confidence: float = 0.95) -> MixedLog
         options={"ftol": 1e-14, "gtol": 1e-7},
     )
     return _result(problem, found, confidence)
+
+
+def without_flat(table: AnswerTable) -> tuple[AnswerTable, list[str]]:
+    """The answers without conditions that are all right or all wrong, such as perfect controls, and these."""
+    rights = np.bincount(table.condition[table.is_correct], minlength=len(table.conditions))
+    counts = np.bincount(table.condition, minlength=len(table.conditions))
+    flat = {
+        name for name, hits, n in zip(table.conditions, rights, counts, strict=True) if n and hits in (0, n)
+    }
+    return table.regrouped(lambda name: None if name in flat else name), sorted(flat)
 
 
 class _Problem:

@@ -66,12 +66,17 @@ def rank_networks(table: AnswerTable, network_of: Mapping[str, str]) -> list[Str
     A participant's share of right answers in a network's conditions (those that `network_of` maps to it)
     decides who wins; equal shares are a tie, half a win each. Games of one participant depend on each other,
     so the standard errors are clustered by participant (Liang & Zeger 1986, no small-sample factor). Raises
-    ScoringError for fewer than two networks, and as `bradley_terry`.
+    ScoringError for fewer than two networks, for networks that were asked about with different numbers of
+    options (guessing alone would rank them), and as `bradley_terry`.
     """
     pooled = table.regrouped(network_of.get)
     names = pooled.seen_conditions()
     if len(names) < 2:
         raise ScoringError(f"{len(names)} networks have answers; a ranking needs 2 or more")
+    if len({pooled.options_of(name) for name in names}) > 1:
+        raise ScoringError(
+            "networks were asked about with different numbers of options, so their chance levels differ"
+        )
     outcomes = _outcomes(_shares(pooled))
     wins = np.nansum(outcomes, axis=0)
     strength, inverse = bradley_terry(wins)

@@ -14,9 +14,9 @@ import numpy as np
 from survey_site.analysis import agreement, breakdowns, reaction_times, reliability
 from survey_site.analysis.answers import AnswerTable, ScoringError
 from survey_site.analysis.calibration import calibration
-from survey_site.analysis.comparisons import compare_conditions
+from survey_site.analysis.comparisons import comparable_pairs, compare_conditions
 from survey_site.analysis.condition_levels import levels_of_cells
-from survey_site.analysis.mixed_logit import fit_mixed_logit
+from survey_site.analysis.mixed_logit import fit_mixed_logit, without_flat
 from survey_site.analysis.normalised import normalised
 from survey_site.analysis.ranking import rank_networks
 from survey_site.analysis.responses import (
@@ -87,6 +87,7 @@ def alignment_report(
             asdict(difference)
             for difference in compare_conditions(
                 table,
+                _compared(table, conditions),
                 margin=settings.margin,
                 confidence=settings.score.confidence,
                 draws=settings.score.replicates,
@@ -147,6 +148,12 @@ def _too_few(score: ConditionScore) -> list[str]:
         for what, n in counts.items()
         if 1 < n < ENOUGH
     ]
+
+
+def _compared(table: AnswerTable, conditions: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
+    """Pairs of equal chance without controls, whose scores follow by construction: they would cost power."""
+    controls = {row["condition"] for row in conditions if row["shows"] != "iri"}
+    return comparable_pairs(table, [name for name in table.seen_conditions() if name not in controls])
 
 
 def _catch(rows: Sequence[ResponseRow]) -> dict[str, int]:
@@ -235,7 +242,7 @@ def _factor(table: AnswerTable, levels: Mapping[str, str], settings: ReportSetti
 def _target_classes(
     table: AnswerTable, kept: Sequence[ResponseRow], settings: ReportSettings
 ) -> list[dict[str, Any]]:
-    classes = {row.item: row.target_label for row in kept}
+    classes = [row.target_label for row in kept if is_scored(row)]
     return [
         score_json(score) for score in breakdowns.by_target_class(table, classes, settings=settings.score)
     ]
@@ -249,8 +256,11 @@ def _mixed_model(table: AnswerTable, settings: ReportSettings) -> Any:
 
 
 def _fitted(table: AnswerTable, settings: ReportSettings) -> dict[str, Any]:
-    fit = fit_mixed_logit(table, confidence=settings.score.confidence)
-    return {**asdict(fit), "covariance": fit.covariance.tolist()}
+    kept, flat = without_flat(table)
+    fit = fit_mixed_logit(kept if len(kept) else table, confidence=settings.score.confidence)
+    said = f"left out, since all answers are right or all wrong: {', '.join(flat)}" if flat else ""
+    note = "; ".join(filter(None, [said, fit.note]))
+    return {**asdict(fit), "covariance": fit.covariance.tolist(), "note": note, "left_out": flat}
 
 
 def _retest(kept: Sequence[ResponseRow], settings: ReportSettings) -> dict[str, Any]:

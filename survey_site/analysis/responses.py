@@ -108,7 +108,8 @@ def _content(row: ResponseRow) -> str:
 def ratings(rows: Sequence[ResponseRow], *, by: str) -> NDArray[np.int64]:
     """(participants, units) for `agreement`: `by` is "correct" (1, 0) or "choice" (options by number).
 
-    A unit is one reference of one trial. Of a trial answered more than once the first answer counts.
+    A unit is one reference of one trial. Of a trial and its marked repeats the first answer counts; of
+    several answers that nothing marks as repeats, the one that comes first in `rows`.
     """
     people: dict[str, int] = {}
     units: dict[tuple[str, int], int] = {}

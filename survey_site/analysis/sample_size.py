@@ -16,7 +16,7 @@ from scipy.special import expit, logit
 from survey_site.analysis.answers import AnswerTable, ScoringError
 from survey_site.analysis.cells import CellTable
 from survey_site.analysis.intervals import Interval, cluster, twoway
-from survey_site.analysis.mixed_logit import fit_mixed_logit
+from survey_site.analysis.mixed_logit import fit_mixed_logit, without_flat
 
 METHODS = {"twoway": twoway, "cluster": cluster}
 
@@ -62,11 +62,13 @@ class SampleSize:
 
 
 def effects_of_pilot(table: AnswerTable, condition: str) -> PilotEffects:
-    """Effects of one condition of a pilot, by the mixed model over all its conditions.
+    """Effects of one condition of a pilot, by the mixed model over all its conditions but perfect ones.
 
-    The share is the condition's own. Raises ScoringError as `fit_mixed_logit` and for an unseen condition.
+    The share is the condition's own. Raises ScoringError as `fit_mixed_logit`, for an unseen condition and
+    for one whose answers are all right or all wrong.
     """
-    fit = fit_mixed_logit(table)
+    kept, flat = without_flat(table)
+    fit = fit_mixed_logit(table if condition in flat else kept)
     return PilotEffects(
         share=table.cells(condition).estimate, participant_sd=fit.participant_sd, item_sd=fit.item_sd
     )

@@ -59,6 +59,7 @@ class ConditionScore:
     estimate: hits / n, in [0, 1]. n: responses. n_participants, n_items: how many of each they come from.
     participant_mean, item_mean: mean of the participants' (items') own means, in [0, 1].
     chance: mean of 1 / n_options over the rows, None where a row does not tell.
+    options: the numbers of options that its trials had, 0 where unknown.
     d_prime: `d_prime(hits, n)` where every row had two options, else None.
     intervals: by name, ``twoway`` (the default), ``cluster`` (the two-way cluster sums of statsmodels and
     Stata with t on min(P, I) - 1), ``bootstrap`` (over participants), ``crossed`` (the bootstrap over
@@ -78,15 +79,18 @@ class ConditionScore:
     d_prime: float | None
     intervals: Mapping[str, Interval]
     settings: ScoreSettings
+    options: frozenset[int] = frozenset()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before believing the intervals; empty if nothing."""
+        options = " and ".join(map(str, sorted(self.options)))
         said = {
             "one participant: nothing is known about how people differ": self.n_participants == 1,
             "one item: nothing is known about how items differ": self.n_items == 1,
             "all answers are right": self.hits == self.n,
             "all answers are wrong": self.hits == 0,
+            f"trials of {options} options are pooled, and their chance levels differ": len(self.options) > 1,
         }
         return tuple(text for text, is_so in said.items() if is_so)
 
@@ -133,6 +137,7 @@ def _score(
         participant_mean=participants.mean_of_means(),
         item_mean=items.mean_of_means(),
         chance=_chance(n_options),
+        options=frozenset(np.unique(n_options).tolist()),
         d_prime=d_prime(hits, n) if np.all(n_options == 2) else None,
         intervals={
             "twoway": twoway(table, settings.confidence),

@@ -73,10 +73,11 @@ def test_conditions_can_be_pooled_by_a_factor() -> None:
     assert scoring.score_table(table, settings=FEW) == scoring.score_conditions(pooled, settings=FEW)
 
 
-def test_items_can_be_grouped() -> None:
+def test_answers_can_be_grouped() -> None:
     rows = study()
     labels = {"i0": "cat", "i1": "cat", "i2": "dog"}
-    scores = scoring.score_table(columns(rows).regrouped_by_item(labels), settings=FEW)
+    grouped = columns(rows).regrouped_by_answer([labels.get(row.item) for row in rows])
+    scores = scoring.score_table(grouped, settings=FEW)
     assert [(score.condition, score.n_items) for score in scores] == [("cat", 2), ("dog", 1)]
     cats = [row.is_correct for row in rows if labels.get(row.item) == "cat"]
     assert scores[0].estimate == sum(cats) / len(cats)
@@ -94,7 +95,7 @@ def test_a_condition_that_nobody_saw_is_refused_by_name() -> None:
         ({"is_correct": [True, 2]}, "is_correct is 2; it must be True, False, 1 or 0"),
         ({"is_correct": ["1", "0"]}, "is_correct is '1'"),
         ({"is_correct": [True, float("nan")]}, "is_correct is nan"),
-        ({"n_options": [2, 1]}, "n_options is 1; it must be 2 or more"),
+        ({"n_options": [2, 1]}, "n_options is 1; it must be (a whole number, )?2 or more"),
         ({"n_options": np.array([2, -1])}, "n_options is -1; it must be 2 or more"),
         ({"item": ["i"]}, "item has 1 values where condition has 2"),
     ],

@@ -43,7 +43,8 @@ def test_a_factor_pools_its_conditions_and_leaves_out_those_without_a_level() ->
 
 
 def test_target_classes() -> None:
-    scores = by_target_class(TABLE, {"i0": "cat", "i1": "cat", "i2": ""}, settings=FEW)
+    classes = {"i0": "cat", "i1": "cat", "i2": ""}
+    scores = by_target_class(TABLE, [classes.get(row.item, "") for row in ROWS], settings=FEW)
     assert [(score.condition, score.n) for score in scores] == [("cat", 16)]
 
 
@@ -51,7 +52,9 @@ def test_no_level_and_no_class_are_refused() -> None:
     with pytest.raises(ScoringError, match=r"no condition with answers has a level; .* a, b"):
         by_factor(TABLE, {"x": "yes"}, settings=FEW)
     with pytest.raises(ScoringError, match="no answered item has a target class"):
-        by_target_class(TABLE, {}, settings=FEW)
+        by_target_class(TABLE, [""] * len(TABLE), settings=FEW)
+    with pytest.raises(ScoringError, match="2 groups were given for"):
+        by_target_class(TABLE, ["cat", "dog"], settings=FEW)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["conditions"] and options["json"]:
+        if options["conditions"] and not options["json"]:
+            raise CommandError("conditions.csv is used by --json alone; add it, or leave the file out")
+        if options["conditions"]:
             self.print_everything(options["file"], options["conditions"])
         else:
             self.print_scores(options["file"], as_text=not options["json"])
@@ -75,6 +77,10 @@ class Command(BaseCommand):
     def warn(self, responses: ResponseFile, *, is_empty: bool) -> None:
         if is_empty:
             self.stderr.write("Nothing to score: no row of kind main has an answer.")
+        if responses.n_unnamed:
+            self.stderr.write(
+                f"{responses.n_unnamed} rows have no presentation_id: duplicates among them are not noticed."
+            )
         if len(responses.modes) > 1:
             modes = " and ".join(sorted(mode or "(empty)" for mode in responses.modes))
             self.stderr.write(f"The scores mix rows of mode {modes}.")
