@@ -29,6 +29,8 @@ _WRAPPERS = (
     "encoder_q.",
     "resnet.",
 )
+# Those of them that stand for a part of what was trained, so that heads have a place beside them.
+_BACKBONES = frozenset({"backbone", "encoder", "encoder_q"})
 _MOST_WRAPPERS = 3
 # torchvision's own files of DenseNet still carry these names ("norm.1" for "norm1").
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
@@ -138,9 +140,9 @@ def _is_projection(name: str, names: Collection[str]) -> bool:
 
 
 def _is_beside_backbone(key: str, prefix: str) -> bool:
-    """A classifier trained on a backbone's features on the side."""
-    inner = prefix.endswith(("backbone.", "encoder.", "encoder_q."))
-    return inner and not key.startswith(prefix) and key.split(".")[0] in (*_CLASSIFIERS, "linear")
+    """A projection or a classifier trained on a backbone's features on the side."""
+    is_inner = not _BACKBONES.isdisjoint(prefix.split("."))
+    return is_inner and not key.startswith(prefix) and _own_words(key)[0] in (*_CLASSIFIERS, "linear")
 
 
 def _triple(value: Tensor) -> tuple[float, float, float] | None:

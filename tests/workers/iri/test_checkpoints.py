@@ -95,6 +95,17 @@ HEADLESS: dict[str, Callable[[State], Any]] = {
     "simclr projection in fc": lambda state: {
         "state_dict": {**under("backbone.", without_fc(state)), **projection("backbone.fc")}
     },
+    "simclr head, in parallel": lambda state: {
+        **under("module.encoder.", without_fc(state)),
+        **projection("module.head"),
+    },
+    "simclr head beside a parallel encoder": lambda state: {
+        **under("encoder.module.", without_fc(state)),
+        **projection("head"),
+    },
+    "simclr head in lightning": lambda state: {
+        "state_dict": {**under("model.backbone.", without_fc(state)), **projection("model.head")}
+    },
     "simclr without projection": lambda state: under("module.encoder.", without_fc(state)),
     "solo-learn with an online classifier": lambda state: {
         "state_dict": {
