@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from workers.iri.checkpoints import PLACES, groups, headless, recognise
+from workers.iri.file_kinds import is_torchscript, looks_like_torch, other_kind
 
 _SHOWN = 3
 # A counter that no forward pass in evaluation mode reads; old files lack it.
@@ -97,20 +98,50 @@ def _read(path: Path) -> Any:
             f"there is no weights file {str(path)!r}; allowed: a local file, .safetensors or a torch file of"
             " plain tensors"
         )
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise WeightsError(f"{path.name} is not a safetensors file: {error}") from error
     try:
+        return _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    except OSError as error:
+        raise WeightsError(f"{path.name} can't be read: {error.strerror or error}") from error
+
+
+def _read_safetensors(path: Path) -> Any:
+    _refuse_other_kinds(path, "safetensors")
+    try:
+        return load_file(path)
+    except (SafetensorError, LookupError, ValueError) as error:
+        raise WeightsError(f"{path.name} is not a safetensors file: {error}") from error
+
+
+def _read_torch(path: Path) -> Any:
+    _refuse_other_kinds(path, "torch")
+    if not looks_like_torch(path):
+        raise WeightsError(f"{path.name} is no torch file: it begins as none does. A failed download?")
+    try:
+        if is_torchscript(path):
+            raise WeightsError(
+                f"{path.name} is refused: it is a TorchScript program. "
+                "Save the state dict alone, best as safetensors."
+            )
         return torch.load(path, map_location="cpu", weights_only=True)
+    except (WeightsError, OSError, MemoryError):
+        raise
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"{path.name} is refused: it isn't a plain file of tensors, and loading it could run code. "
             "Save the state dict alone, best as safetensors."
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise WeightsError(f"{path.name} is not a weights file: {error}") from error
+    except (
+        Exception
+    ) as error:  # a damaged file fails anywhere in torch's reader, which advises what is unsafe
+        raise WeightsError(
+            f"{path.name} is a damaged or incomplete torch file: its reader stopped with"
+            f" {type(error).__name__}. A failed download?"
+        ) from error
+
+
+def _refuse_other_kinds(path: Path, wanted: str) -> None:
+    if kind := other_kind(path):
+        raise WeightsError(f"{path.name} is no {wanted} file: it is {kind}. A failed download?")
 
 
 def _state_dict(content: Any, path: Path) -> tuple[dict[str, Tensor], str]:

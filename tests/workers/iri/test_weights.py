@@ -110,6 +110,59 @@ def test_a_file_that_holds_no_weights_is_refused(name: str, tmp_path: Path) -> N
         load_weights(ChannelMeans(), tmp_path / name)
 
 
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", "an empty file"),
+        (b"\n<!DOCTYPE html><html>Not found</html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a Git LFS pointer"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), "a PNG image"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(64), "an HDF5 file"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_what_it_is(
+    content: bytes, kind: str, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"net.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=rf"is no (torch|safetensors) file: it is {kind}") as caught:
+        load_weights(ChannelMeans(), path)
+    assert "run code" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"abc", b"hello world\n", b'{"message": "Not found"}', bytes(100)])
+def test_what_begins_as_no_torch_file_is_no_torch_file(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "net.pt").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"net.pt is no torch file: it begins as none does"):
+        load_weights(ChannelMeans(), tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_a_torch_file_damaged_anywhere_is_refused_without_unsafe_advice(is_zip: bool, tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    torch.save(ChannelMeans().state_dict(), path, _use_new_zipfile_serialization=is_zip)
+    whole = path.read_bytes()
+    cuts = [whole[:length] for length in range(2, len(whole) - 30, 41)]
+    flips = [whole[:at] + b"\xff" * 9 + whole[at + 9 :] for at in range(2, len(whole), 41)]
+    messages = []
+    for content in [*cuts, *flips]:
+        path.write_bytes(content)
+        try:
+            load_weights(ChannelMeans(), path)
+        except WeightsError as error:
+            messages.append(str(error))
+    assert len(messages) >= len(cuts)
+    assert "weights_only" not in " ".join(messages)
+    assert any("damaged or incomplete torch file" in message for message in messages)
+
+
+def test_a_torchscript_program_is_refused(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.trace(ChannelMeans(), torch.zeros(1, 3, 8, 8)), tmp_path / "script.pt")  # type: ignore[no-untyped-call]
+    with pytest.raises(WeightsError, match=r"script.pt is refused: it is a TorchScript program"):
+        load_weights(ChannelMeans(), tmp_path / "script.pt")
+
+
 @pytest.mark.parametrize("content", [[1, 2], {}, {"epoch": 3}, torch.zeros(2)])
 def test_tensors_without_names_are_refused(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "odd.pt")
