@@ -27,7 +27,7 @@ from workers.iri.passthrough import pass_gradient_through
 from workers.iri.precision import check_precision, computing
 from workers.iri.recipe import Recipe
 from workers.iri.responder import Responder
-from workers.iri.start_images import Pool, make_start
+from workers.iri.start_images import Pool, checked_pool, make_start
 
 # Every so many steps finished and failed images are looked for. By steps and not by time, so that a search
 # can be repeated, and not at every step, since reading numbers back makes a device wait.
@@ -95,7 +95,7 @@ class Search:
         self._precision, self._compiler = precision, compiler
         if self._device.type == "cpu":
             keep_freed_memory()
-        self._pool = pool
+        self._pool = checked_pool(pool)
         self._works: Iterator[Work] = iter(works)
         self._next: Work | None = next(self._works, None)
         self._drawn = 0

@@ -6,9 +6,9 @@ from unclamped noise and showed it clamped).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor
@@ -29,18 +29,54 @@ class Pool:
 
     `images`: (m, 3, s, s) in [0, 1], or uint8 from 0 to 255; kept as uint8.
     `labels`: one per image, empty where unknown.
+    Raises StartError for images or labels of another kind.
     """
 
     images: Tensor
     labels: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4 or len(self.images) != len(self.labels):
-            raise StartError(
-                f"a pool has images of shape {tuple(self.images.shape)} and {len(self.labels)} labels;"
-                " allowed: (m, 3, s, s) and one label per image"
-            )
+        _check_images(self.images)
+        object.__setattr__(self, "labels", _checked_labels(self.labels, len(self.images)))
         object.__setattr__(self, "images", _bytes(self.images))
+
+
+def _check_images(images: Any) -> None:
+    if not isinstance(images, Tensor):
+        raise StartError(f"a pool's images are a {type(images).__qualname__}; allowed: a torch.Tensor")
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise StartError(
+            f"a pool's images are {images.dtype}; allowed: floating-point numbers from 0 to 1, or torch.uint8"
+        )
+    if images.ndim != 4 or images.shape[1] != 3 or len(images) == 0:
+        raise StartError(f"a pool has images of shape {tuple(images.shape)}; allowed: (m, 3, s, s), m from 1")
+    if images.dtype == torch.uint8:
+        return
+    wrong = images[~((images >= 0) & (images <= 1))]
+    if len(wrong):
+        place = next(place for place, one in enumerate(images) if not ((one >= 0) & (one <= 1)).all())
+        raise StartError(
+            f"image {place} of a pool holds {wrong[0].item():g}; allowed: numbers from 0 to 1, or torch.uint8"
+            " from 0 to 255"
+        )
+
+
+def _checked_labels(labels: Any, count: int) -> tuple[str, ...]:
+    if isinstance(labels, str) or not isinstance(labels, Sequence):
+        raise StartError(f"a pool's labels are {labels!r}; allowed: one str per image")
+    if len(labels) != count:
+        raise StartError(f"a pool has {count} images and {len(labels)} labels; allowed: one label per image")
+    for place, label in enumerate(labels):
+        if not isinstance(label, str):
+            raise StartError(f"label {place} of a pool is {label!r}; allowed: a str, empty where unknown")
+    return tuple(labels)
+
+
+def checked_pool(pool: Any) -> Pool | None:
+    """The pool, or None; raises StartError for anything else."""
+    if pool is None or isinstance(pool, Pool):
+        return pool
+    raise StartError(f"the pool is a {type(pool).__qualname__}; allowed: a Pool(images, labels), or None")
 
 
 def make_start(

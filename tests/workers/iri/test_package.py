@@ -13,6 +13,22 @@ def test_the_public_names_are_found_on_first_use() -> None:
         assert callable(getattr(workers.iri, name))
 
 
+def test_what_the_library_raises_and_finds_is_public() -> None:
+    from workers.iri import Found, inversion, layer_errors, networks, weights
+
+    assert workers.iri.NetworkError is networks.NetworkError
+    assert workers.iri.WeightsError is weights.WeightsError
+    assert workers.iri.LayerNotFound is layer_errors.LayerNotFound
+    assert Found is inversion.Found
+    raised = {name for name in dir(workers.iri) if name.endswith(("Error", "Refused", "NotFound"))}
+    assert raised == {
+        "CompileError", "DeviceError", "ImageError", "InversionError", "LayerError", "LayerNotFound",
+        "NetworkError", "PerceptualError", "PrecisionError", "RecipeError", "SearchError", "SizeRefused",
+        "StartError", "StateRefused", "WeightsError",
+    }  # fmt: skip
+    assert all(issubclass(getattr(workers.iri, name), ValueError) for name in raised)
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"'workers.iri' has no attribute 'inverted'"):
         _ = workers.iri.inverted

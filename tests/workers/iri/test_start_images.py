@@ -1,10 +1,13 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
-from tests.workers.iri.tiny import photographs
+from tests.workers.iri.tiny import built, conv_net, photographs
 from workers.iri.images import from_png, to_png
-from workers.iri.recipe import CHOICES, START_RULES, Start
+from workers.iri.inversion import invert
+from workers.iri.recipe import CHOICES, START_RULES, Start, preset
 from workers.iri.start_images import Pool, StartError, make_start
 
 POOL = Pool(photographs(6, 32), ("cat", "dog", "cat", "", "dog", "cup"))
@@ -91,6 +94,47 @@ def test_a_pool_of_the_target_alone_has_nothing_to_choose(choice: str) -> None:
         make_start(Start("natural", choice=choice), 32, 0, target=target(0), pool=alone)
 
 
+@pytest.mark.parametrize(
+    ("images", "labels", "said"),
+    [
+        (
+            torch.full((2, 3, 4, 4), 255.0),
+            ("", ""),
+            "image 0 of a pool holds 255; allowed: numbers from 0 to 1",
+        ),
+        (
+            torch.tensor([0.0, -0.5]).view(2, 1, 1, 1).expand(2, 3, 4, 4),
+            ("", ""),
+            "image 1 of a pool holds -0.5",
+        ),
+        (torch.full((1, 3, 4, 4), torch.nan), ("",), "image 0 of a pool holds nan"),
+        (torch.full((1, 3, 4, 4), torch.inf), ("",), "image 0 of a pool holds inf"),
+        (
+            torch.zeros(1, 3, 4, 4, dtype=torch.int64),
+            ("",),
+            "images are torch.int64; allowed: floating-point",
+        ),
+        ([[0.5]], ("",), "a pool's images are a list; allowed: a torch.Tensor"),
+        (torch.zeros(3, 4, 4), ("",), r"shape \(3, 4, 4\); allowed: \(m, 3, s, s\)"),
+        (torch.zeros(1, 1, 4, 4), ("",), r"shape \(1, 1, 4, 4\); allowed: \(m, 3, s, s\)"),
+        (torch.zeros(0, 3, 4, 4), (), r"shape \(0, 3, 4, 4\); allowed: \(m, 3, s, s\), m from 1"),
+        (torch.zeros(2, 3, 4, 4), ("cat",), "2 images and 1 labels; allowed: one label per image"),
+        (torch.zeros(3, 3, 4, 4), "cat", "labels are 'cat'; allowed: one str per image"),
+        (torch.zeros(2, 3, 4, 4), ("cat", 3), "label 1 of a pool is 3; allowed: a str, empty where unknown"),
+    ],
+)
+def test_a_pool_of_what_is_no_pool_is_refused(images: Any, labels: Any, said: str) -> None:
+    with pytest.raises(StartError, match=said):
+        Pool(images, labels)
+
+
+def test_a_search_refuses_what_is_no_pool() -> None:
+    recipe, images = preset("reg_free", image_size=16, steps=1), torch.zeros(1, 3, 16, 16)
+    pool: Any = images
+    with pytest.raises(StartError, match=r"the pool is a Tensor; allowed: a Pool\(images, labels\), or None"):
+        invert(built(conv_net()), "conv1", images, recipe, [0], pool=pool)
+
+
 def test_what_the_rule_needs_is_named() -> None:
     natural = Start("natural", choice="other_class")
     with pytest.raises(
@@ -107,6 +151,4 @@ def test_what_the_rule_needs_is_named() -> None:
         StartError, match=r"the pool's images are of shape \(3, 32, 32\); allowed: the target's"
     ):
         make_start(natural, 16, 0, target=photographs(1, 16)[0], pool=POOL)
-    with pytest.raises(StartError, match="and 1 labels; allowed"):
-        Pool(POOL.images, ("cat",))
     assert set(CHOICES) == {"other_class", "nearest", "farthest"}
