@@ -60,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
         help="of the part match: the preset to run",
     )
     parser.add_argument("--rate", type=_rate, help="of the part match: another learning rate of the recipe")
-    parser.add_argument("--device", type=_device, default="cpu", help="of the part gpu: cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--device", type=_device, default="cpu", help="of the parts match and gpu: cpu, cuda or cuda:N"
+    )
     parser.add_argument(
         "--weights", type=Path, help="of the part gpu: a file of ResNet-50's weights; without one random ones"
     )
@@ -115,11 +117,11 @@ def _memory(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any
 
 
 def _match(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
-    setting = time_to_match.QUICK if given.quick else time_to_match.MatchSetting()
+    setting = time_to_match.setting_for(given.device, given.quick)
     subjects = TRAINED[:1] if given.quick else TRAINED
     total = len(subjects) * len(STAGES) * setting.reference_steps
     advance = _advance(progress, "time to the reference's error", total)
-    rows = time_to_match.matches(subjects, setting, given.cache, advance, _recipe(given))
+    rows = time_to_match.matches(subjects, setting, given.cache, advance, _recipe(given), device=given.device)
     return rows, report.match_table(rows)
 
 

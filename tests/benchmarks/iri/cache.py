@@ -21,7 +21,7 @@ def key(*facts: object) -> str:
 def descend(reference: Reference, steps: int, file: Path | None, on_step: Callable[[], None]) -> Reference:
     """The reference after `steps` steps, gone on with from `file` where that holds a part of them."""
     if file is not None and file.exists():
-        reference.resume(torch.load(file, weights_only=True))
+        reference.resume(torch.load(file, map_location="cpu", weights_only=True))
     for _ in range(reference.steps):
         on_step()
     while reference.steps < steps:

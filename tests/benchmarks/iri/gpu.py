@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,10 +11,11 @@ import torch
 
 from tests.benchmarks.iri.subjects import photographs
 from tests.benchmarks.iri.time_to_match import decoded_errors
-from tests.benchmarks.iri.timing import WARM_UP, Estimate, estimate, in_turn, ratios
+from tests.benchmarks.iri.timing import WARM_UP, Estimate, estimate, in_turn, now, ratios
 from workers.iri.compiling import CompiledExtractor
 from workers.iri.extractor import Extractor
 from workers.iri.folding import prepare
+from workers.iri.images import to_png
 from workers.iri.lane import Found
 from workers.iri.networks import BuiltNetwork, NetworkSpec, build
 from workers.iri.precision import PRECISIONS, computing
@@ -61,6 +61,8 @@ class GpuCost:
     with images and weights laid out channel by channel.
     `matched`: images of `batch` whose decoded PNG is at or below the setting's error after a whole search,
     which took `seconds` after a first step of `first_step` seconds (compiling included).
+    `same_bytes`: share of images that the same batch, searched for again, gives as the same PNG;
+    `error_change`: the largest difference of their relative errors.
     `peak_bytes`: the most of the GPU's memory that the search held; None on a CPU.
     """
 
@@ -74,6 +76,8 @@ class GpuCost:
     matched: int
     first_step: float
     seconds: float
+    same_bytes: float
+    error_change: float
     peak_bytes: int | None
 
     @property
@@ -139,6 +143,7 @@ class _Bench:
             lambda: None,
         )
         matched, first_step, whole, peak = self._matched()
+        same_bytes, error_change = self._repeated()
         return GpuCost(
             layer=self._layer,
             precision=self._precision,
@@ -150,6 +155,8 @@ class _Bench:
             matched=matched,
             first_step=first_step,
             seconds=whole,
+            same_bytes=same_bytes,
+            error_change=error_change,
             peak_bytes=peak,
         )
 
@@ -199,16 +206,25 @@ class _Bench:
         # The folded and the plain network differ in the last bits.
         return sum(error <= limit * (1 + 1e-5) for error in errors), first_step, seconds, peak[0]
 
-    def _timed(self, run: Callable[[], object]) -> float:
-        self._wait()
-        began = time.perf_counter()
-        run()
-        self._wait()
-        return time.perf_counter() - began
+    def _repeated(self) -> tuple[float, float]:
+        """The same batch twice: share of images of the same PNG bytes, largest difference of errors."""
+        whole = replace(self._recipe, finish_below=None)
+        pairs = list(zip(self._all(whole), self._all(whole), strict=True))
+        same = sum(to_png(one.image) == to_png(other.image) for one, other in pairs)
+        change = max(abs(one.relative_error - other.relative_error) for one, other in pairs)
+        return same / len(pairs), change
 
-    def _wait(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+    def _all(self, recipe: Recipe) -> list[Found]:
+        search = self._search(recipe)
+        found: list[Found] = []
+        while not search.is_finished:
+            found.extend(search.step())
+        return sorted(found, key=lambda one: one.place)
+
+    def _timed(self, run: Callable[[], object]) -> float:
+        began = now(self._device)
+        run()
+        return now(self._device) - began
 
     @contextmanager
     def _peak(self) -> Iterator[list[int | None]]:

@@ -7,12 +7,15 @@ It shares no code with the library, so that the two can be compared.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from workers.iri.networks import BuiltNetwork
+
+CPU = torch.device("cpu")
 
 
 class Reference:
@@ -22,14 +25,21 @@ class Reference:
     """
 
     def __init__(
-        self, network: BuiltNetwork, layer: str, targets: Tensor, starts: Tensor, eta: float = 1.0
+        self,
+        network: BuiltNetwork,
+        layer: str,
+        targets: Tensor,
+        starts: Tensor,
+        eta: float = 1.0,
+        device: torch.device = CPU,
     ) -> None:
         self._network, self._eta = network, eta
-        self._layer: nn.Module = network.module.get_submodule(layer)
+        self._module = copy.deepcopy(network.module).to(device)
+        self._layer: nn.Module = self._module.get_submodule(layer)
         with torch.no_grad():
-            self._wanted = self._respond(targets)
-        self.images = starts.clone()
-        self.best = starts.clone()
+            self._wanted = self._respond(targets.to(device))
+        self.images = starts.to(device, copy=True)
+        self.best = starts.to(device, copy=True)
         self.errors = [float("inf")] * len(starts)
         self.steps = 0
 
@@ -40,7 +50,7 @@ class Reference:
             seen.append(output.clone())
 
         handle = self._layer.register_forward_hook(keep)
-        self._network.module(self._network.normalize(images))
+        self._module(self._network.normalize(images))
         handle.remove()
         return seen[0].flatten(1)
 
@@ -63,5 +73,6 @@ class Reference:
         return {"images": self.images, "best": self.best, "errors": self.errors, "steps": self.steps}
 
     def resume(self, state: dict[str, Any]) -> None:
-        self.images, self.best = state["images"], state["best"]
+        device = self.images.device
+        self.images, self.best = state["images"].to(device), state["best"].to(device)
         self.errors, self.steps = list(state["errors"]), int(state["steps"])

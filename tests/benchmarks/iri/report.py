@@ -87,7 +87,8 @@ def gpu_table(rows: Sequence[GpuCost]) -> Table:
     table = _table(
         "The search on one device, a step of the whole batch: median of rounds taken in turn (95 % interval)",
         "layer", "precision", "compiler", "steps / s", "share of bare passes", "channels-last, times",
-        "matched", "matched / hour", "first step, s", "most memory",
+        "matched", "matched / hour", "first step, s", "again: same PNG bytes", "change of error",
+        "most memory",
     )  # fmt: skip
     for row in rows:
         table.add_row(
@@ -100,6 +101,8 @@ def gpu_table(rows: Sequence[GpuCost]) -> Table:
             f"{row.matched} of {row.batch}",
             f"{row.matched_per_hour:.0f}",
             f"{row.first_step:.1f}",
+            f"{100 * row.same_bytes:.0f} %",
+            f"{row.error_change:.4f}",
             "" if row.peak_bytes is None else f"{row.peak_bytes / 2**30:.1f} GiB",
         )
     return table

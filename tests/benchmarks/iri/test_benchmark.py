@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.progress import Progress
 
+from tests.benchmarks.iri import __main__ as command
 from tests.benchmarks.iri import cache, gpu, kept_memory, per_step, settings, time_to_match
 from tests.benchmarks.iri.__main__ import main
 from tests.benchmarks.iri.peers import Peer
@@ -75,6 +77,14 @@ def test_the_time_to_match_is_taken_on_decoded_images_and_its_factors_multiply(t
     assert torch.load(file, weights_only=True)["steps"] == setting.reference_steps
 
 
+def test_the_device_decides_how_large_and_long_the_match_is() -> None:
+    on_cpu = time_to_match.setting_for(torch.device("cpu"), is_quick=False)
+    on_gpu = time_to_match.setting_for(torch.device("cuda", 1), is_quick=False)
+    assert (on_cpu.size, on_cpu.reference_steps) == (128, 1000)
+    assert (on_gpu.size, on_gpu.reference_steps) == (224, 5000)
+    assert time_to_match.setting_for(torch.device("cuda"), is_quick=True) == time_to_match.QUICK
+
+
 def test_a_reference_goes_on_from_its_file(tmp_path: Path) -> None:
     network, targets = RESNET18.build(), photographs(1, SIZE)
     start = make_start(preset("reg_free").start, SIZE, 0)[None]
@@ -137,6 +147,7 @@ def test_the_part_for_gpus_runs_here_tiny(
     for row in rows:
         assert 0 < row["matched"] <= row["batch"]
         assert row["peak_bytes"] is None
+        assert (row["same_bytes"], row["error_change"]) == (1.0, 0.0)
         assert min(row["step"]["median"], row["bare_share"]["median"], row["channels_last"]["median"]) > 0
     assert "The search on one device" in capsys.readouterr().out
 
@@ -179,16 +190,31 @@ def test_another_recipe_and_rate_run_against_the_reference(
 ) -> None:
     asked: list[Recipe] = []
 
-    def noting(*given: object) -> list[time_to_match.Match]:
+    def noting(*given: object, device: torch.device) -> list[time_to_match.Match]:
+        assert device == torch.device("cpu")
         asked.extend(one for one in given if isinstance(one, Recipe))
         return []
 
     monkeypatch.setattr(time_to_match, "matches", noting)
-    command = ["--quick", "--parts", "match", "--json", str(tmp_path / "results.json")]
-    main(command)
-    main([*command, "--recipe", "freq_tv", "--rate", "0.05"])
+    usual = ["--quick", "--parts", "match", "--json", str(tmp_path / "results.json")]
+    main(usual)
+    main([*usual, "--recipe", "freq_tv", "--rate", "0.05"])
     tv = preset("freq_tv")
     assert asked == [preset("reg_free"), replace(tv, optimizer=replace(tv.optimizer, learning_rate=0.05))]
+
+
+def test_the_match_runs_on_the_device_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, torch.device]] = []
+
+    def noting(_subjects: object, setting: object, *_others: object, device: torch.device) -> list[object]:
+        asked.append((setting, device))
+        return []
+
+    monkeypatch.setattr(time_to_match, "matches", noting)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    command._match(command._parser().parse_args(["--device", "cuda", "--json", "x"]), Progress())
+    assert asked == [(time_to_match.ON_GPU, torch.device("cuda"))]
 
 
 def test_a_rate_that_cannot_be_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +11,9 @@ import torch
 from torch import Tensor
 
 from tests.benchmarks.iri import cache
-from tests.benchmarks.iri.reference import Reference
+from tests.benchmarks.iri.reference import CPU, Reference
 from tests.benchmarks.iri.subjects import STAGES, Subject, photographs
+from tests.benchmarks.iri.timing import now
 from workers.iri.extractor import respond
 from workers.iri.images import from_png, to_png
 from workers.iri.lane import Found
@@ -36,7 +36,15 @@ class MatchSetting:
     every: int = 4
 
 
+ON_GPU = MatchSetting(size=224, reference_steps=5000)
 QUICK = MatchSetting(size=32, photographs=2, reference_steps=20, every=2)
+
+
+def setting_for(device: torch.device, is_quick: bool) -> MatchSetting:
+    """What is measured on a device: larger images and more steps on a GPU than a CPU has time for."""
+    if is_quick:
+        return QUICK
+    return ON_GPU if device.type == "cuda" else MatchSetting()
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ def matches(
     on_step: Callable[[], None],
     recipe: Recipe | None = None,
     stages: Sequence[str] = STAGES,
+    device: torch.device = CPU,
 ) -> list[Match]:
     """One row a network and stage, of the recipe (the shipped default where None)."""
     chosen = replace(recipe or preset("reg_free"), image_size=setting.size)
@@ -88,7 +97,8 @@ def matches(
         network = subject.build()
         layers = dict(zip(STAGES, subject.layers, strict=True))
         for stage in stages:
-            rows.append(_match(subject.name, network, stage, layers[stage], chosen, setting, folder, on_step))
+            layer = layers[stage]
+            rows.append(_match(subject.name, network, stage, layer, chosen, setting, folder, on_step, device))
     return rows
 
 
@@ -101,14 +111,15 @@ def _match(
     setting: MatchSetting,
     folder: Path | None,
     on_step: Callable[[], None],
+    device: torch.device,
 ) -> Match:
     targets = photographs(setting.photographs, setting.size)
     starts = torch.stack([make_start(recipe.start, setting.size, seed) for seed in range(len(targets))])
-    reference = Reference(network, layer, targets, starts)
-    file = _file(network, layer, setting, recipe, folder)
+    reference = Reference(network, layer, targets, starts, device=device)
+    file = _file(network, layer, setting, recipe, folder, device)
     cache.descend(reference, setting.reference_steps, file, on_step)
-    wanted = decoded_errors(network, layer, reference.best, targets)
-    timed = _timed(network, layer, recipe, targets, starts, wanted, setting)
+    wanted = decoded_errors(network, layer, reference.best.cpu(), targets)
+    timed = _timed(network, layer, recipe, targets, starts, wanted, setting, device)
     whole = timed.reference_step * setting.reference_steps
     images = tuple(
         _image_match(network, layer, targets, found, timed.seconds[found.place], wanted[found.place], whole)
@@ -128,11 +139,18 @@ def _match(
 
 
 def _file(
-    network: BuiltNetwork, layer: str, setting: MatchSetting, recipe: Recipe, folder: Path | None
+    network: BuiltNetwork,
+    layer: str,
+    setting: MatchSetting,
+    recipe: Recipe,
+    folder: Path | None,
+    device: torch.device,
 ) -> Path | None:
     if folder is None:
         return None
-    facts = f"reference {REFERENCE_VERSION}", network.weights_sha256, layer, setting.size
+    facts: list[object] = [f"reference {REFERENCE_VERSION}", network.weights_sha256, layer, setting.size]
+    if device.type != "cpu":
+        facts.append(device.type)
     return folder / f"{cache.key(*facts, setting.photographs, recipe.start.rule)}.pt"
 
 
@@ -154,33 +172,34 @@ def _timed(
     starts: Tensor,
     wanted: Sequence[float],
     setting: MatchSetting,
+    device: torch.device,
 ) -> _Timed:
     """The library's search until every image is as near as wanted, a step of the reference now and then."""
-    beside = Reference(network, layer, targets, starts)
-    began = time.perf_counter()
+    beside = Reference(network, layer, targets, starts, device=device)
+    began = now(device)
     works = [
         Work(target, seed, replace(recipe, finish_below=min(1.0, wanted[seed])))
         for seed, target in enumerate(targets)
     ]
-    search = Search(network, layer, works, batch_size=len(targets))
-    spent = time.perf_counter() - began
+    search = Search(network, layer, works, batch_size=len(targets), device=device)
+    spent = now(device) - began
     found: list[Found] = []
     seconds: dict[int, float] = {}
     library, reference = [], []
     while not search.is_finished:
         is_whole = len(search.places) == len(targets)
-        began = time.perf_counter()
+        began = now(device)
         new = search.step()
-        took = time.perf_counter() - began
+        took = now(device) - began
         spent += took
         found += new
         seconds |= {one.place: spent for one in new}
         if is_whole:
             library.append(took)
         if search.steps % setting.every == 1:
-            began = time.perf_counter()
+            began = now(device)
             beside.step()
-            reference.append(time.perf_counter() - began)
+            reference.append(now(device) - began)
     found.sort(key=lambda one: one.place)
     return _Timed(found, seconds, statistics.median(library or [spent]), statistics.median(reference))
 

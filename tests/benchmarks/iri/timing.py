@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from scipy.stats import binom
 
 WARM_UP = 2
@@ -22,6 +24,13 @@ class Estimate:
 
     def __str__(self) -> str:
         return f"{self.median:.2f} ({self.low:.2f}-{self.high:.2f})"
+
+
+def now(device: torch.device) -> float:
+    """Seconds of a clock, read when the device has done all that it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def estimate(values: Sequence[float]) -> Estimate:
