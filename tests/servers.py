@@ -124,18 +124,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("stack_servers", kinds, indirect=True, scope="module")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several test processes a module stays whole, and one process has the outside servers to itself."""
-    outside = {item.path for item in items if item.get_closest_marker("outside")}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("outside" if item.path in outside else _module(item)))
-
-
-def _module(item: pytest.Item) -> str:
-    return item.path.relative_to(item.config.rootpath / "tests").with_suffix("").as_posix()
-
-
 @pytest.fixture(scope="module")
 def stack_servers(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
