@@ -13,6 +13,7 @@ RUN := $(VENV)/bin/python
 PIP_INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --no-compile
 PACKAGES := $(VENV)/.installed
 DEV_PACKAGES := $(VENV)/.installed-dev
+TEST_PROCESSES ?= 2
 NODE_PACKAGES := frontend/node_modules/.installed
 PAGE := frontend/dist/.built
 PAGE_SOURCES := $(shell find frontend -path frontend/node_modules -prune -o -path frontend/dist -prune -o -type f -print)
@@ -48,7 +49,7 @@ load: install $(DEV_PACKAGES) ## how many answers a second are stored, how fast,
 	$(RUN) -m tests.benchmarks.load $(LOAD_ARGS)
 
 test: install $(DEV_PACKAGES) browser check ## everything that `check` does, then all tests; E2E=no leaves the browser out
-	$(RUN) -m pytest $(if $(filter no,$(E2E)),-m "not e2e") $(PYTEST_ARGS)
+	$(RUN) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(if $(filter no,$(E2E)),-m "not e2e") $(PYTEST_ARGS)
 
 faults: install $(DEV_PACKAGES) ## kill workers, servers and disks, and show what was lost and doubled: docs/jobs.md (minutes)
 	FAULTS=all $(RUN) -m pytest tests/faults $(PYTEST_ARGS)

@@ -105,6 +105,15 @@ def pytest_configure(config: pytest.Config) -> None:
         _refuse_used_broker(outside[1])
 
 
+#: Folders whose tests wait for whole processes; begun first, so that no test process ends with them alone.
+LONGEST = ("e2e", "faults", "broker", "stack")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
     servers = config.stash[SERVERS]
     lines = [f"servers: {_shown(servers.postgres.url)} and {_shown(servers.broker.url)} (embedded)"]
@@ -152,12 +161,19 @@ def _outside() -> tuple[str, str] | None:
         return None
     if not all(urls):
         raise pytest.UsageError("set both TEST_DATABASE_URL and TEST_CELERY_BROKER_URL, or neither")
-    if not urlsplit(urls[1]).path.strip("/").isdigit():
+    database_url, broker_url = urls
+    number = urlsplit(broker_url).path.strip("/")
+    if not number.isdigit():
         raise pytest.UsageError(
-            f"TEST_CELERY_BROKER_URL is {_shown(urls[1])}: it must end in the number of a database "
+            f"TEST_CELERY_BROKER_URL is {_shown(broker_url)}: it must end in the number of a database "
             "for tests, such as redis://127.0.0.1:6379/9"
         )
-    return urls
+    return database_url, _with_path(broker_url, str(int(number) + _process_index()))
+
+
+def _process_index() -> int:
+    """0 for the first of several test processes (and for a single one), 1 for the second."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 def _refuse_used_broker(url: str) -> None:

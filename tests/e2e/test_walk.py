@@ -66,7 +66,7 @@ def study(researcher: Researcher, tmp_path_factory: pytest.TempPathFactory) -> O
     researcher.wait_until_ready("EfficientNet-Lite0")
 
     researcher.queue_pair("_avg_pooling", "Photographs", image_size=IMAGE_SIZE, steps=STEPS)
-    page.get_by_role("link", name="EfficientNet-Lite0 · _avg_pooling").click()
+    page.get_by_role("row", name="EfficientNet-Lite0 · _avg_pooling").get_by_role("link").first.click()
     progress = researcher.watch_job()
     expect(page.get_by_role("img", name="IRI of")).to_have_count(len(PHOTOGRAPHS))
 

@@ -224,6 +224,18 @@ class FaultySite(Lab):
         self._wait_for(is_held, PATIENCE, f"a chunk of job {job} is claimed")
         return holders[0].split("@")[0]
 
+    def lapse_until_another_claims(self, job: int, holder: str) -> None:
+        """End the holder's lease, as often as its heartbeat renews it, until another worker has the chunk."""
+        lapse = (
+            "UPDATE stimuli_irichunk c SET lease_until = now() - interval '1 s' FROM stimuli_worker w "
+            "WHERE w.id = c.owner_id AND c.job_id = %s AND c.status = 'running' AND w.name LIKE %s "
+            "RETURNING c.id"
+        )
+        self._wait_for(
+            lambda: not self.rows(lapse, job, f"{holder}@%"), PATIENCE, f"{holder} loses job {job}'s chunk"
+        )
+        self.wait_for_claim(job, but=holder)
+
     def _wait_for(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         self.wait(lambda: _despite_the_database(condition), seconds, what=what, log="housekeeping")
 

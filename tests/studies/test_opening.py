@@ -86,7 +86,7 @@ def test_opening_writes_the_version_with_its_trials() -> None:
     assert (study.status, version.number, version.trials.count()) == (StudyStatus.OPEN, 1, 5)
     assert version.settings["image_px"] == 32
     assert version.settings["completion_code"] == study.completion_code != ""
-    assert "<strong>above</strong>" in version.texts["en"]["instructions"]
+    assert version.texts["en"]["instructions"].startswith("<p>Some pictures look like noise.")
     event = AuditEvent.objects.get()
     assert (event.user, event.action, event.subject, event.detail) == (
         ada,
