@@ -26,6 +26,8 @@ ROUNDING = 1e-12
 
 PEOPLE_DRAWN, ITEMS_DRAWN = 0, 1
 
+NO_WIDTH = "no width: drawing these answers again changes nothing, which says nothing about other people's"
+
 
 def over_participants(groups: Sequence[Clusters], settings: ScoreSettings) -> list[Interval]:
     """Percentile bootstrap over whole participants (Efron & Tibshirani 1993, ch. 13), per group of them.
@@ -69,7 +71,7 @@ def exact_over_participants(clusters: Clusters, confidence: float) -> Interval |
         (base + int(np.searchsorted(sums, share - ROUNDING))) / total
         for share in ((1 - confidence) / 2, (1 + confidence) / 2)
     )
-    return Interval(low, high)
+    return Interval(low, high, NO_WIDTH if low == high else "")
 
 
 def _resampled(groups: Sequence[Clusters], settings: ScoreSettings) -> list[Interval]:
@@ -233,4 +235,4 @@ def _parts(replicates: int, *, width: int) -> Iterator[slice]:
 
 def _percentiles(shares: NDArray[np.float64], confidence: float, note: str = "") -> Interval:
     low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(low), float(high), note)
+    return Interval(float(low), float(high), "; ".join(filter(None, [note, NO_WIDTH * bool(low == high)])))

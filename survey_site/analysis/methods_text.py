@@ -97,7 +97,7 @@ def _mixed_model(fit: Mapping[str, Any]) -> str:
         "A logistic mixed model with conditions as fixed and participants and items as crossed random "
         f"effects was fitted by Laplace's approximation to {fit['n']:,} answers of {fit['n_participants']} "
         f"participants to {fit['n_items']} items (standard deviations {fit['participant_sd']:.2f} and "
-        f"{fit['item_sd']:.2f} on the logit scale)."
+        f"{fit['item_sd']:.2f} on the logit scale); it has no term for participant by item or by condition."
     )
 
 

@@ -2,6 +2,11 @@
 
 Fitted by maximum likelihood under Laplace's approximation, as lme4's `glmer` does by default (Bates et al.
 2015, J. Stat. Softw. 67:1); statsmodels has a variational fit with priors only.
+
+There is no term for a participant and an item together: the several answers of one person to one item (a
+repeat, the references of a matching trial) count as independent once participant and item are given, and a
+participant's effect is the same in every condition. Where that does not hold, errors and p values are mostly
+too small. The two-way interval and the tests within participants do not rest on it.
 """
 
 from collections.abc import Mapping

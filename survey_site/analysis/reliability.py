@@ -16,17 +16,20 @@ from survey_site.analysis.score_settings import ScoreSettings
 @dataclass(frozen=True, kw_only=True)
 class SplitHalf:
     """correlation: mean over splits of Pearson's r between the item scores of two halves of the participants.
-    reliability: that mean stepped up to all participants, ``2 r / (1 + r)`` (Spearman 1910, Brown 1910).
-    low, high: the middle 95 % of the stepped-up values over splits (spread of splits, no confidence
-    interval). n_splits: splits with a correlation; those where a half did not vary have none.
+    reliability: that mean stepped up to all participants, ``2 r / (1 + r)`` (Spearman 1910, Brown 1910); None
+    where it is negative, with the reason in the note: a reliability is a share of variance, and the formula
+    would go to minus infinity. low, high: the middle 95 % of the stepped-up values over splits (spread of
+    splits, no confidence interval), single negative correlations as ``-2 |r| / (1 + |r|)``; None with it.
+    n_splits: splits with a correlation; those where a half did not vary have none.
     """
 
     correlation: float
-    reliability: float
-    low: float
-    high: float
+    reliability: float | None
+    low: float | None
+    high: float | None
     n_splits: int
     rng_seed: int
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,17 +77,18 @@ def split_half(table: CellTable, *, n_splits: int = 1000, rng_seed: int = 2023) 
     if not len(r):
         raise ScoringError("items do not differ within either half of the participants; nothing to correlate")
     mean = float(r.mean())
-    if mean <= -1:
-        raise ScoringError("the halves always disagree fully; reliability is undefined")
-    with np.errstate(divide="ignore"):
-        low, high = np.quantile(2 * r / (1 + r), [0.025, 0.975], method="nearest")
+    reliability = low = high = None
+    if mean >= 0:
+        reliability = 2 * mean / (1 + mean)
+        low, high = map(float, np.quantile(2 * r / (1 + np.abs(r)), [0.025, 0.975], method="nearest"))
     return SplitHalf(
         correlation=mean,
-        reliability=2 * mean / (1 + mean),
-        low=float(low),
-        high=float(high),
+        reliability=reliability,
+        low=low,
+        high=high,
         n_splits=len(r),
         rng_seed=rng_seed,
+        note="" if mean >= 0 else "the halves correlate negatively: Spearman-Brown does not apply",
     )
 
 

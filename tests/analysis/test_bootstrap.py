@@ -66,9 +66,20 @@ def test_equal_participants_do_not_vary_and_one_has_nothing_to_draw() -> None:
     alone = exact_over_participants(clusters([3], 4), 0.95)
     assert alike is not None
     assert alone is not None
-    assert (alike.low, alike.high, alike.note) == (0.75, 0.75, "")
+    assert (alike.low, alike.high, alike.note) == (0.75, 0.75, bootstrap.NO_WIDTH)
     assert (alone.low, alone.high) == (0.75, 0.75)
     assert alone.note == "one participant: nothing to resample"
+
+
+@pytest.mark.parametrize("missing", [0, 3])
+def test_an_interval_without_width_says_so(missing: int) -> None:
+    answers = np.ones((6, 5), dtype=np.int64)
+    answers.flat[:missing] = 0
+    table = CellTable.in_own_order(answers, answers)
+    [both] = bootstrap.one_way_and_crossed([table], ScoreSettings(replicates=200))
+    assert [(interval.low, interval.high, interval.note) for interval in both] == [
+        (1, 1, bootstrap.NO_WIDTH)
+    ] * 2
 
 
 def test_unequal_participants_are_drawn() -> None:

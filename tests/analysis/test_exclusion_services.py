@@ -228,6 +228,7 @@ def test_the_methods_paragraph_says_that_nobody_was_excluded(
     everybody = alignment("faces")["methods"]
     assert "Nobody was excluded by a rule." in everybody
     assert "crossed random effects was fitted by Laplace's approximation to 40 answers" in everybody
+    assert "it has no term for participant by item or by condition." in everybody
 
 
 def test_a_version_counts_its_own_sessions(answered: AnsweredStudy, strict: list[StudySession]) -> None:

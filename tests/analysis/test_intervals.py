@@ -1,5 +1,8 @@
 """The two-way interval, against a naive fit, textbook formulas and its own promises."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -98,3 +101,15 @@ def test_the_score_lies_inside_and_mirrored_answers_have_mirrored_ends() -> None
         interval, other = twoway(table), twoway(mirrored)
         assert 0 <= interval.low <= table.estimate <= interval.high <= 1
         assert (other.low, other.high) == pytest.approx((1 - interval.high, 1 - interval.low), abs=1e-9)
+
+
+def test_the_docstring_cites_the_coverage_of_the_table() -> None:
+    table = (Path(__file__).parents[2] / "docs" / "coverage.md").read_text()
+    ends = {
+        name: re.search(rf"- `{name}`: .* from 0(\S+) to 0(\S+)\.\n", table) for name in ("twoway", "cluster")
+    }
+    assert ends["twoway"]
+    assert ends["cluster"]
+    assert twoway.__doc__
+    assert "Covers {}-{} of".format(*ends["twoway"].groups()) in twoway.__doc__
+    assert f"goes down to {ends['cluster'][1]}:" in twoway.__doc__

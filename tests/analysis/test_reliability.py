@@ -30,8 +30,28 @@ def test_split_half_recovers_the_reliability_of_the_item_scores() -> None:
 def test_split_half_steps_up_the_mean_correlation() -> None:
     result = split_half(answered(np.linspace(0.2, 0.9, 12), 20), n_splits=200)
     assert result.reliability == pytest.approx(2 * result.correlation / (1 + result.correlation))
+    assert result.low is not None
     assert result.low < result.reliability < result.high
     assert result.n_splits == 200
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_halves_that_correlate_negatively_have_no_reliability(noise: float) -> None:
+    """Everybody gives as many right answers to each item as the others leave wrong."""
+    rng = np.random.default_rng(0)
+    hits = np.stack([np.arange(8) % 2, (np.arange(8) + 1) % 2] * 3)
+    hits = np.where(rng.random(hits.shape) < noise, rng.integers(0, 2, hits.shape), hits)
+    result = split_half(CellTable.in_own_order(np.ones_like(hits), hits), n_splits=200)
+    assert result.correlation < 0
+    assert (result.reliability, result.low, result.high) == (None, None, None)
+    assert result.note == "the halves correlate negatively: Spearman-Brown does not apply"
+
+
+def test_single_negative_splits_do_not_explode() -> None:
+    result = split_half(answered(np.linspace(0.55, 0.75, 6), 12, seed=3), n_splits=400)
+    assert result.reliability is not None
+    assert result.low is not None
+    assert -1 <= result.low < 0 < result.reliability < 1
 
 
 def test_items_that_do_not_differ_are_not_reliable() -> None:

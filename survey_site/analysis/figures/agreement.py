@@ -19,8 +19,6 @@ MEASURES: Mapping[str, tuple[str, str | None]] = {
     "split_half": ("Split half (Spearman-Brown)", "reliability"),
 }
 
-LEAST = -1.0  # a split half can fall far below it
-
 
 def agreement_figure(report: Mapping[str, Any], labels: Mapping[str, str]) -> Figure | None:
     """One line per condition, one marker per measure; None if no measure is defined anywhere."""
@@ -34,8 +32,8 @@ def agreement_figure(report: Mapping[str, Any], labels: Mapping[str, str]) -> Fi
         title="Agreement between participants",
         caption=(
             "1 is perfect agreement, 0 what chance would give. Error consistency is the mean over pairs of "
-            "participants; the split half correlates the item scores of random halves of the participants. "
-            "What lies below −1 is drawn there."
+            "participants; the split half correlates the item scores of random halves of the participants; "
+            "where they correlate negatively it has no value."
         ),
         description="Agreement by condition. " + "; ".join(_said(row) for row in rows) + ".",
         columns=["name", *MEASURES],
@@ -62,7 +60,7 @@ def _draw(canvas: Canvas, rows: Sequence[Sequence[Any]]) -> None:
     for number, (name, _) in enumerate(MEASURES.values()):
         places = [place for place, row in enumerate(rows) if row[1 + number] is not None]
         axes.plot(
-            [max(LEAST, rows[place][1 + number]) for place in places],
+            [rows[place][1 + number] for place in places],
             [place + 0.12 * (number - 1.5) for place in places],
             marker=MARKERS[number],
             color=SERIES[number],
@@ -72,7 +70,7 @@ def _draw(canvas: Canvas, rows: Sequence[Sequence[Any]]) -> None:
             label=name,
         )
     values = [value for row in rows for value in row[1:] if value is not None]
-    axes.set_xlim(max(LEAST, min(-0.05, *values)) - 0.03, 1.03)
+    axes.set_xlim(min(-0.05, *values) - 0.03, 1.03)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_yticks(range(len(rows)), [label(row[0]) for row in rows])
     axes.set_xlabel("Agreement")
