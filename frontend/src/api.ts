@@ -60,6 +60,8 @@ export interface Ending {
 export interface SessionStatus extends Ending {
   session_id: string;
   state: SessionState;
+  /** Empty in all other states. */
+  screened_out_by: "" | "practice" | "device";
   study: string;
 }
 
@@ -221,6 +223,7 @@ export function createSession(body: {
   mode: Mode;
   language: string;
   recruitment: Record<string, string>;
+  is_small_touch_device: boolean;
 }): Promise<CreatedSession> {
   return request("POST", "/api/sessions/", { body });
 }

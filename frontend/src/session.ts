@@ -128,8 +128,9 @@ export class SurveySession {
       );
       this.#shell.showNotice();
       // Colleagues pilot a study many times from one browser.
-      const isOver = ["finished", "refused"].includes(status.state);
-      if (!(isOver && this.#link.mode !== "real")) return { api, status };
+      const isOver = ["finished", "refused", "screened_out"].includes(status.state);
+      const mayTryAgain = status.screened_out_by === "device" && !this.#isRefusedDevice();
+      if (!(isOver && this.#link.mode !== "real") && !mayTryAgain) return { api, status };
     } catch (error) {
       if (!(error instanceof ApiError && [401, 403, 404].includes(error.status))) throw error;
     }
@@ -147,24 +148,51 @@ export class SurveySession {
     }
     if (isMturkPreview(this.#link)) return this.#end(study.title, strings.mturkPreviewText);
     if (study.full && this.#link.mode === "real") return this.#end(strings.refusedTitle, strings.fullText);
-    const isSmall = study.policy.mobile !== "allow" && isSmallTouchDevice();
-    if (isSmall && study.policy.mobile === "block") {
-      return this.#end(strings.mobileTitle, strings.mobileBlock);
-    }
+    if (this.#isRefusedDevice()) return this.#refuseDevice();
     let created: CreatedSession | null = null;
     const start = async (): Promise<string | null> => {
       try {
-        const { mode, recruitment } = this.#link;
-        created = await createSession({ study: study.slug, mode, language: this.#language, recruitment });
+        created = await this.#create();
         return null;
       } catch (error) {
         return this.#explain(error);
       }
     };
-    const notice = isSmall ? strings.mobileWarn : null;
+    const notice = study.policy.mobile === "warn" && isSmallTouchDevice() ? strings.mobileWarn : null;
     const onLanguage = (language: string): void => this.#switchLanguage(language);
     await this.#stage.show(pages.welcomePage(study, strings, this.#language, onLanguage, notice, start));
     return created;
+  }
+
+  #create(): Promise<CreatedSession> {
+    const { mode, recruitment } = this.#link;
+    return createSession({
+      study: this.study.slug,
+      mode,
+      language: this.#language,
+      recruitment,
+      is_small_touch_device: isSmallTouchDevice(),
+    });
+  }
+
+  #isRefusedDevice(): boolean {
+    return this.study.policy.mobile === "block" && isSmallTouchDevice();
+  }
+
+  /** There is nothing to click: the server is told, so that refused devices are counted. Null where it made none. */
+  async #refuseDevice(): Promise<CreatedSession | null> {
+    try {
+      return await persist(
+        () => this.#create(),
+        isTemporary,
+        () => this.#showOffline(),
+      );
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      return this.#end(this.#strings.mobileTitle, this.#strings.mobileBlock);
+    } finally {
+      this.#shell.showNotice();
+    }
   }
 
   async #goOn(api: SessionApi, status: SessionStatus): Promise<void> {
@@ -181,7 +209,9 @@ export class SurveySession {
       case "refused":
         return this.#last(strings.refusedTitle, texts.refused, status);
       case "screened_out":
-        return this.#last(strings.refusedTitle, strings.screenedOutText, status);
+        return status.screened_out_by === "device"
+          ? this.#last(strings.mobileTitle, strings.mobileBlock, status)
+          : this.#last(strings.refusedTitle, strings.screenedOutText, status);
       case "dropped":
         return this.#sendTheRest(api, status);
       case "withdrawn":

@@ -34,6 +34,8 @@ class Server {
   redirect: string | null = null;
   submit: Ending["submit"] = null;
   consentVersion = "v1";
+  /** What it says to the first request for a session; null: a session. */
+  refusal: [number, unknown] | null = null;
   forget: number[] = [];
   feedback: string[] = [];
   /** Practice: how many a round, how many right to pass, and what the server says of each. */
@@ -66,16 +68,23 @@ class Server {
     return new Set(this.responses.map((payload) => payload.presentation));
   }
 
+  get screenedOutBy(): string {
+    if (this.state !== "screened_out") return "";
+    return this.log.size > 0 ? "practice" : "device";
+  }
+
   #reply(path: string, body: Record<string, unknown>): [number, unknown] {
     const id = { session_id: "s1", study: "demo" };
     switch (path.split("?")[0]) {
       case "/api/studies/demo/":
         return [200, { ...STUDY, consent_version: this.consentVersion }];
       case "/api/sessions/":
-        this.state = "created";
-        return [201, { token: this.token, session_id: "s1", state: "created" }];
+        if (this.refusal) return this.refusal;
+        this.state = body.is_small_touch_device ? "screened_out" : "created";
+        this.code = body.is_small_touch_device ? "OUT-2" : null;
+        return [201, { token: this.token, session_id: "s1", state: this.state }];
       case "/api/sessions/me/":
-        return [200, { ...id, state: this.state, ...this.#ending() }];
+        return [200, { ...id, state: this.state, screened_out_by: this.screenedOutBy, ...this.#ending() }];
       case "/api/sessions/me/consent/":
         if (body.consent_version !== this.consentVersion)
           return [409, { code: "consent_changed", detail: "" }];
@@ -220,6 +229,7 @@ describe("the walk", () => {
       mode: "pilot",
       language: "en",
       recruitment: { PROLIFIC_PID: "abc" },
+      is_small_touch_device: false,
     });
     expect(server.responses.map((payload) => [payload.presentation, payload.answers])).toEqual([
       ["p0", [{ reference: 0, option: 0 }]],
@@ -459,6 +469,49 @@ describe("an error that trying again cannot mend", () => {
     await choose("Start");
     await choose("I agree");
     await failed;
+  });
+});
+
+describe("a phone where the study takes none", () => {
+  const BLOCKING: Study = { ...STUDY, policy: { ...STUDY.policy, mobile: "block" } };
+
+  beforeEach(() => pointWith("coarse"));
+
+  function pointWith(pointer: "coarse" | "fine"): void {
+    window.matchMedia = (query: string) =>
+      ({ matches: query === `(pointer: ${pointer})`, media: query }) as MediaQueryList;
+  }
+
+  it("is refused with its code, and the server is told once, after a reload too", async () => {
+    const server = new Server(1);
+    for (let visit = 0; visit < 2; visit += 1) {
+      open(server, BLOCKING);
+      await heading("Please use a computer");
+      expect(await code()).toBe("OUT-2");
+      expect(button("Start")).toBeUndefined();
+    }
+    const starts = server.bodies.filter((body) => body.study === "demo");
+    expect(starts.map((body) => body.is_small_touch_device)).toEqual([true]);
+  });
+
+  it("is refused without a code where the server makes no session", async () => {
+    const server = new Server(1);
+    server.refusal = [403, { code: "device_refused", detail: "" }];
+    open(server, BLOCKING);
+    await heading("Please use a computer");
+    expect(document.body.textContent).toContain("open this link on a laptop");
+    expect(document.querySelector("[data-testid=completion-code]")).toBeNull();
+  });
+
+  it("begins once it is no such device any more", async () => {
+    const server = new Server(1);
+    open(server, BLOCKING);
+    await heading("Please use a computer");
+    pointWith("fine");
+    open(server, BLOCKING);
+    await toTrials();
+    await answer(0, "f");
+    expect(await code()).toBe("DONE-1");
   });
 });
 

@@ -4,6 +4,7 @@ from survey_site.analysis.columns import RESPONSE_COLUMNS, Column, Row
 from survey_site.analysis.condition_columns import CONDITION_COLUMNS
 from survey_site.analysis.judgement_columns import JUDGEMENT_COLUMNS
 from survey_site.analysis.questionnaire_columns import QUESTIONNAIRE_COLUMNS
+from survey_site.analysis.session_columns import SESSION_COLUMNS
 
 INTRODUCTION = """\
 Made by `python manage.py data_dictionary > docs/data-dictionary.md` from the tables that the exports are made
@@ -20,6 +21,8 @@ def data_dictionary() -> str:
             INTRODUCTION,
             "## Responses: one row per answered reference of a presentation",
             _markdown_table(RESPONSE_COLUMNS),
+            "## sessions.csv: one row per session, however far it came",
+            _markdown_table(SESSION_COLUMNS),
             "## questionnaire.csv: one row per answer to the questionnaire",
             _markdown_table(QUESTIONNAIRE_COLUMNS),
             "## conditions.csv: one row per condition",

@@ -29,7 +29,8 @@ from survey_site.analysis.questionnaire_columns import (
     QUESTIONNAIRE_PATHS,
     QuestionnaireFields,
 )
-from survey_site.participation.models import QuestionnaireAnswer, Response
+from survey_site.analysis.session_columns import SESSION_COLUMNS, SESSION_PATHS, SessionFields
+from survey_site.participation.models import QuestionnaireAnswer, Response, StudySession
 from survey_site.stimuli.models import IRIStatus
 from survey_site.studies.models import Condition, Study, StudyVersion, Trial, TrialOption, TrialReference
 
@@ -122,6 +123,18 @@ def stream_questionnaire_csv(source: Study | StudyVersion, *, mode: str) -> Iter
     rows = answers.order_by("session__created_at", "session_id", "pk").values_list(*QUESTIONNAIRE_PATHS)
     found = rows.iterator(chunk_size=ROWS_PER_FETCH)
     return _csv(QUESTIONNAIRE_COLUMNS, map(QuestionnaireFields._make, found))
+
+
+def stream_sessions_csv(source: Study | StudyVersion, *, mode: str) -> Iterator[str]:
+    """All sessions of a study, or of one version, in one mode, as CSV text: how far each came."""
+    sessions = StudySession.objects.filter(mode=mode)
+    if isinstance(source, StudyVersion):
+        sessions = sessions.filter(version=source)
+    else:
+        sessions = sessions.filter(study=source)
+    rows = sessions.order_by("created_at", "pk").values_list(*SESSION_PATHS)
+    found = rows.iterator(chunk_size=ROWS_PER_FETCH)
+    return _csv(SESSION_COLUMNS, map(SessionFields._make, found))
 
 
 def _csv(columns: tuple[Column[Row], ...], rows: Iterable[Row]) -> Iterator[str]:

@@ -12,6 +12,7 @@ urlpatterns = [
     path("admin/results/<slug:slug>/report.html", views.report_html, name="report-html"),
     path("admin/results/<slug:slug>/report.pdf", views.report_pdf, name="report-pdf"),
     path("admin/results/<slug:slug>/responses.csv", views.responses_csv, name="responses-csv"),
+    path("admin/results/<slug:slug>/sessions.csv", views.sessions_csv, name="sessions-csv"),
     path("admin/results/<slug:slug>/questionnaire.csv", views.questionnaire_csv, name="questionnaire-csv"),
     path("admin/results/<slug:slug>/conditions.csv", views.conditions_csv, name="conditions-csv"),
     path("admin/results/<slug:slug>/judgements.csv", views.judgements_csv, name="judgements-csv"),

@@ -130,6 +130,14 @@ def responses_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 @require_safe
 @staff_member_required
+def sessions_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
+    study, mode = visible_study(request, slug), wanted_mode(request)
+    record_event(user=request.user, action="export sessions", subject=study, detail={"mode": mode})
+    return _csv(exports.stream_sessions_csv(study, mode=mode), f"{slug}-{mode}-sessions.csv")
+
+
+@require_safe
+@staff_member_required
 def questionnaire_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     study, mode = visible_study(request, slug), wanted_mode(request)
     record_event(user=request.user, action="export questionnaire", subject=study, detail={"mode": mode})

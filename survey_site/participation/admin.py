@@ -35,12 +35,12 @@ class StudySessionAdmin(ModelAdmin):
         "created_at",
         "last_seen_at",
     ]
-    list_filter = ["study", "mode", "state", "recruiter"]
+    list_filter = ["study", "mode", "state", "screened_out_by", "recruiter"]
     search_fields = ["id", "participant__id"]
     fields = [
         ("study", "version", "mode"),
         ("participant", "recruiter", "language"),
-        ("state", "slot", "rng_seed"),
+        ("state", "screened_out_by", "slot", "rng_seed"),
         ("created_at", "consented_at", "finished_at", "last_seen_at"),
         ("withdrawn_at", "is_anonymised"),
         "consent_version",

@@ -70,6 +70,7 @@ class StartInput(serializers.Serializer):
     mode = serializers.CharField(default="real")
     language = serializers.CharField(default="en")
     recruitment = serializers.DictField(child=serializers.CharField(allow_blank=True), default=dict)
+    is_small_touch_device = Truth(default=False)
 
     def validate_recruitment(self, given: dict[str, str]) -> dict[str, str]:
         if len(given) > MAX_PARAMETERS:
@@ -194,6 +195,7 @@ class Sessions(APIView):
             mode=given["mode"],
             language=given["language"],
             recruitment=given["recruitment"],
+            is_small_touch_device=given["is_small_touch_device"],
         )
         body = {
             "token": started.token,
@@ -220,6 +222,7 @@ class MySession(APIView):
             {
                 "session_id": str(session.pk),
                 "state": session.state,
+                "screened_out_by": session.screened_out_by,
                 "study": session.study.slug,
                 **ending_body(session),
             }

@@ -71,6 +71,13 @@ class SessionState(models.TextChoices):
     WITHDRAWN = "withdrawn", "Withdrawn"
 
 
+class ScreenOut(models.TextChoices):
+    """What a session was screened out by."""
+
+    PRACTICE = "practice", "Practice"
+    DEVICE = "device", "Device"
+
+
 # What counts for allocation: a slot is taken by those who finished or may still finish.
 HOLDS_SLOT = [SessionState.CONSENTED, SessionState.RUNNING, SessionState.FINISHED]
 
@@ -109,6 +116,7 @@ class StudySession(models.Model):
     language = models.CharField(max_length=10, default="en")
     recruiter = models.CharField(max_length=20, default="link")
     state = models.CharField(max_length=20, choices=SessionState, default=SessionState.CREATED)
+    screened_out_by = models.CharField(max_length=10, choices=ScreenOut, blank=True)
     token_hash = models.CharField(max_length=64, unique=True)
     rng_seed = models.BigIntegerField(help_text="Order and sides of this session follow from it.")
     slot = models.PositiveIntegerField(null=True)
@@ -140,6 +148,10 @@ class StudySession(models.Model):
             ),
             models.CheckConstraint(condition=Q(state__in=SessionState.values), name="session_state_is_known"),
             models.CheckConstraint(
+                condition=~Q(state=SessionState.SCREENED_OUT) | ~Q(screened_out_by=""),
+                name="screened_out_by_something",
+            ),
+            models.CheckConstraint(
                 condition=Q(mode__in=[*Mode.values, PREVIEW]), name="session_mode_is_known"
             ),
         ]
@@ -148,6 +160,11 @@ class StudySession(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)[:8]
+
+    @property
+    def is_refused_device(self) -> bool:
+        """The study takes no such device; nothing was consented to, and another device may be taken."""
+        return self.state == SessionState.SCREENED_OUT and self.screened_out_by == ScreenOut.DEVICE
 
     @property
     def is_authenticated(self) -> bool:

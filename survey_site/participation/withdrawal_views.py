@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods
 from survey_site.participation.errors import Missing
 from survey_site.participation.models import PREVIEW, StudySession
 from survey_site.participation.services.withdrawal import (
-    WITHDRAWABLE,
     has_withdrawn,
+    is_withdrawable,
     withdraw,
     withdrawal_of,
 )
@@ -37,9 +37,7 @@ CONTENT_SECURITY_POLICY = (
 
 def withdrawal_address(session: StudySession) -> str | None:
     """The personal link, where there is something to withdraw and the study lets people."""
-    if session.state not in WITHDRAWABLE or session.is_anonymised or session.mode == PREVIEW:
-        return None
-    if withdrawal_of(session) == Withdrawal.NONE:
+    if session.is_anonymised or session.mode == PREVIEW or not is_withdrawable(session):
         return None
     path = reverse("withdraw", kwargs={"session_id": session.pk, "mac": withdrawal_mac(session.pk)})
     return settings.PUBLIC_URL + path

@@ -54,7 +54,11 @@ def flow_steps(report: Mapping[str, Any]) -> list[Step]:
         Step(
             "Opened the page",
             sessions["opened"],
-            [("declined consent", sessions["declined"]), ("did not decide", sessions["undecided"])],
+            [
+                ("screened out: device", sessions["refused_device"]),
+                ("declined consent", sessions["declined"]),
+                ("did not decide", sessions["undecided"]),
+            ],
         ),
         Step(
             "Consented",

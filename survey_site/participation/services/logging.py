@@ -16,6 +16,7 @@ from survey_site.participation.models import (
     LogKind,
     Presentation,
     Response,
+    ScreenOut,
     SessionState,
     StudySession,
 )
@@ -57,7 +58,7 @@ def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> A
     session.refresh_from_db(from_queryset=StudySession.objects.select_for_update())
     if session.token_hash != token:
         raise Forbidden("token_replaced", "this session has been taken over or withdrawn meanwhile")
-    if session.state not in TAKES_LOG:
+    if session.state not in TAKES_LOG or session.is_refused_device:
         raise Forbidden("not_consented", f"this session is {session.state}; it takes no log")
     stored = _stored(session, entries)
     for entry in entries:
@@ -117,9 +118,13 @@ def _note_activity(session: StudySession, *, has_practised: bool) -> None:
     if session.state == SessionState.CONSENTED:
         session.state = SessionState.RUNNING
     if has_practised and session.state == SessionState.RUNNING and practice_of(session) == Practice.FAILED:
-        session.state = SessionState.SCREENED_OUT
+        session.state, session.screened_out_by = SessionState.SCREENED_OUT, ScreenOut.PRACTICE
     StudySession.objects.filter(pk=session.pk).update(
-        last_seen_at=Now(), state=session.state, next_seq=session.next_seq, last_seq=session.last_seq
+        last_seen_at=Now(),
+        state=session.state,
+        screened_out_by=session.screened_out_by,
+        next_seq=session.next_seq,
+        last_seq=session.last_seq,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from survey_site.participation.errors import Conflict, Forbidden, Missing, ParticipationError
@@ -17,6 +18,7 @@ from survey_site.participation.models import (
     Participant,
     Presentation,
     RecruiterId,
+    ScreenOut,
     SessionState,
     StudySession,
 )
@@ -24,6 +26,7 @@ from survey_site.participation.recruitment.identity import Identity, identify
 from survey_site.participation.recruitment.links import use_link
 from survey_site.participation.recruitment.mturk import refuse_preview
 from survey_site.participation.recruitment.submissions import check_link, note_submission
+from survey_site.participation.services.devices import screen_device
 from survey_site.participation.services.previews import start_preview
 from survey_site.participation.tokens import external_id_hash, new_token, token_hash
 from survey_site.studies import design
@@ -42,16 +45,25 @@ class StartedSession:
 
 
 @transaction.atomic
-def start_session(*, slug: str, mode: str, language: str, recruitment: Mapping[str, str]) -> StartedSession:
+def start_session(
+    *,
+    slug: str,
+    mode: str,
+    language: str,
+    recruitment: Mapping[str, str],
+    is_small_touch_device: bool = False,
+) -> StartedSession:
     """A new session of the study's current version, or the one that this recruiter's id has already.
 
     The token is new each time; the former one stops working, so that two tabs never write to one session.
+    On a device that the study refuses the session is screened out; the same id begins on another device.
     """
     study = Study.objects.filter(slug=slug).first()
     if study is None:
         raise Missing("unknown_study", f"there is no study {slug!r}")
     if mode == PREVIEW:
         session, token = start_preview(study, ticket=str(recruitment.get("ticket", "")), language=language)
+        screen_device(session, is_small_touch_device=is_small_touch_device)
         return StartedSession(session=session, token=token, is_new=True)
     if mode not in Mode.values:
         raise ParticipationError("invalid_mode", f"mode is {mode!r}; allowed: {', '.join(Mode.values)}")
@@ -63,8 +75,10 @@ def start_session(*, slug: str, mode: str, language: str, recruitment: Mapping[s
         .first()
     )
     if known:
-        if known.state == SessionState.CREATED and version and known.language in version.texts:
+        is_untouched = known.state == SessionState.CREATED or known.is_refused_device
+        if is_untouched and version and known.language in version.texts:
             known.version = version  # nothing was shown yet but the texts, and those are the new ones
+        screen_device(known, is_small_touch_device=is_small_touch_device)
         known.token_hash = token_hash(token)
         known.save(update_fields=["version", "token_hash"])
         _note_recruiter(known, study, mode, recruitment)
@@ -88,6 +102,7 @@ def start_session(*, slug: str, mode: str, language: str, recruitment: Mapping[s
         token_hash=token_hash(token),
         rng_seed=secrets.randbits(63),
     )
+    screen_device(session, is_small_touch_device=is_small_touch_device)
     _note_recruiter(session, study, mode, recruitment)
     return StartedSession(session=session, token=token, is_new=True)
 
@@ -110,8 +125,10 @@ def _note_recruiter(session: StudySession, study: Study, mode: str, recruitment:
         note_submission(session, study, recruitment)
 
 
-# Whoever only opened or declined another study of the group has not taken part in it.
-TOOK_NO_PART = [SessionState.CREATED, SessionState.REFUSED]
+# Whoever only opened or declined another study of the group, or came with a phone, has not taken part in it.
+TOOK_NO_PART = Q(state__in=[SessionState.CREATED, SessionState.REFUSED]) | Q(
+    state=SessionState.SCREENED_OUT, screened_out_by=ScreenOut.DEVICE
+)
 
 
 def _check_group(participant: Participant, study: Study, mode: str) -> None:
@@ -119,7 +136,7 @@ def _check_group(participant: Participant, study: Study, mode: str) -> None:
     if not study.group:
         return
     elsewhere = StudySession.objects.filter(participant=participant, mode=mode, study__group=study.group)
-    if elsewhere.exclude(study=study).exclude(state__in=TOOK_NO_PART).exists():
+    if elsewhere.exclude(study=study).exclude(TOOK_NO_PART).exists():
         raise Forbidden("took_part_already", "this person took part in another study of the same group")
 
 
@@ -175,7 +192,7 @@ def give_consent(*, session: StudySession, agreed: bool, consent_version: str) -
 
 
 def _check_same_decision(session: StudySession, agreed: bool) -> None:
-    if agreed == (session.state == SessionState.REFUSED):
+    if agreed == (session.state == SessionState.REFUSED or session.is_refused_device):
         raise Conflict("decision_made", f"this session is {session.state} already")
 
 

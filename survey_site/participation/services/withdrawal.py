@@ -33,6 +33,13 @@ def withdrawal_of(session: StudySession) -> str:
     return str(session.version.settings.get("withdrawal", Withdrawal.NONE))
 
 
+def is_withdrawable(session: StudySession) -> bool:
+    """Whether the study offers it, and there is something to take back."""
+    if withdrawal_of(session) == Withdrawal.NONE or session.is_refused_device:
+        return False
+    return session.state in WITHDRAWABLE
+
+
 def has_withdrawn(session: StudySession) -> bool:
     return session.is_anonymised or session.state == SessionState.WITHDRAWN
 
@@ -53,10 +60,10 @@ def withdraw(*, session_id: UUID) -> StudySession:
     )
     if has_withdrawn(session):
         return session
-    kind = withdrawal_of(session)
-    if kind == Withdrawal.NONE or session.state not in WITHDRAWABLE:
+    if not is_withdrawable(session):
         raise Missing("nothing_to_withdraw", f"this session is {session.state}; there is nothing to withdraw")
     Submission.objects.filter(session=session).delete()
+    kind = withdrawal_of(session)
     if kind == Withdrawal.DELETE:
         _delete(session)
     else:
