@@ -1,9 +1,9 @@
 """Checkpoint layouts: from the names in a file to the names of a network.
 
 Training code wraps a network in others, and each puts a word before every name: DataParallel `module.`,
-Lightning modules `model.`, `net.` or `backbone.`, the robustness library `module.model.`, SimCLR `encoder.`
-or `backbone.`, MoCo `module.encoder_q.`, torch.compile `_orig_mod.`. What else such files hold beside the
-network is skipped by name, and only that.
+Lightning modules `model.`, `net.` or `backbone.`, the robustness library `module.model.`, SimCLR `encoder.`,
+`backbone.` or `convnet.`, MoCo `module.encoder_q.`, torch.compile `_orig_mod.`. What else such files hold
+beside the network is skipped by name, and only that.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ _WRAPPERS = (
     "encoder.",
     "encoder_q.",
     "resnet.",
+    "convnet.",
 )
 # Those of them that stand for a part of what was trained, so that heads have a place beside them.
-_BACKBONES = frozenset({"backbone", "encoder", "encoder_q"})
+_BACKBONES = frozenset({"backbone", "convnet", "encoder", "encoder_q"})
 _MOST_WRAPPERS = 3
 # torchvision's own files of DenseNet still carry these names ("norm.1" for "norm1").
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")

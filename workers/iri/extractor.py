@@ -145,4 +145,7 @@ def respond_with_logits(module: nn.Module, layer: str, inputs: Tensor) -> tuple[
 def _no_tensor(module: nn.Module, layer: str, output: Any) -> str:
     children = [f"{layer}.{name}" for name, _ in find_layer(module, layer).named_children()]
     usable = f"; its parts: {', '.join(children[:_NEAREST])}" if children else ""
-    return f"layer {layer!r} gives a {type(output).__name__}; allowed: a tensor{usable}"
+    return (
+        f"layer {layer!r} gives a {type(output).__name__}; allowed: a tensor{usable};"
+        " list_layers names all that can be used"
+    )

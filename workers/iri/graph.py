@@ -24,6 +24,8 @@ from workers.iri.vision import import_torchvision
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _NEAREST = 5
+# What code asks of a value besides its numbers: no layers, so not suggested as any.
+_ASKING = ("size", "dim", "getattr", "getitem", "eq", "ne", "floordiv", "_assert", "shape", "x", "input")
 _COMPUTING = ("add", "iadd", "sub", "mul", "imul", "cat", "relu", "relu_")
 
 
@@ -58,7 +60,8 @@ def expose(module: nn.Module, layers: Iterable[str]) -> nn.Module:
     trace = _trace(module, unknown[0])
     missing = [name for name in wanted if not name or name not in trace]
     if missing:
-        raise LayerNotFound(_not_found(missing[0], {*trace, *modules}))
+        values = {name for name, node in trace.items() if _operation(node) not in _ASKING}
+        raise LayerNotFound(_not_found(missing[0], values | set(modules)))
     return trace.network(wanted)
 
 

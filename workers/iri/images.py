@@ -31,7 +31,10 @@ def to_png(image: Tensor) -> bytes:
 
     Raises ImageError for another shape or for values that aren't finite.
     """
-    if image.ndim != 3 or image.shape[0] != 3:
+    if not isinstance(image, Tensor) or not image.is_floating_point():
+        kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
+        raise ImageError(f"an image is a {kind}; allowed: a tensor of floating-point numbers from 0 to 1")
+    if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
         raise ImageError(f"an image has shape {tuple(image.shape)}; allowed: (3, height, width)")
     if not torch.isfinite(image).all():
         raise ImageError("an image has values that are not finite; allowed: numbers from 0 to 1")
@@ -51,6 +54,8 @@ def fit(data: bytes, size: int) -> Tensor:
 
     Raises ImageError where the bytes are no image or too large a one.
     """
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ImageError(f"size is {size!r}; allowed: a whole number of pixels from 1")
     square = ImageOps.fit(_decode(data), (size, size), Image.Resampling.BICUBIC, centering=(0.5, 0.5))
     return _to_tensor(square)
 
@@ -65,6 +70,8 @@ def _to_tensor(image: Image.Image) -> Tensor:
 
 
 def _decode(data: bytes) -> Image.Image:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ImageError(f"an image is a {type(data).__name__}; allowed: the bytes of its file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

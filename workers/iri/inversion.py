@@ -6,17 +6,24 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count as count_from
-from operator import index
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from workers.iri.arguments import (
+    check_function,
+    check_layer,
+    check_network,
+    checked_whole,
+    described,
+    kind_of,
+)
 from workers.iri.batch_size import default_batch_size
 from workers.iri.devices import checked_device
 from workers.iri.lane import Found
 from workers.iri.memory import give_back_freed_memory
-from workers.iri.networks import BuiltNetwork
+from workers.iri.networks import LARGEST_SEED, BuiltNetwork
 from workers.iri.recipe import Recipe
 from workers.iri.search import Search, SearchError, Work
 from workers.iri.start_images import Pool
@@ -134,6 +141,7 @@ def invert(
     >>> found = invert(network, "_avg_pooling", targets, preset("reg_free"), seeds=range(len(targets)))
     >>> png = to_png(found.images[0])
     """
+    check_layer(layer)
     works = _works(network, targets, recipe, seeds)
     if batch_size is None:
         size = works[0].recipe.image_size
@@ -208,6 +216,12 @@ def invert_each(
     >>> works = (Work(from_png(path.read_bytes()), seed, recipe) for seed, path in enumerate(paths))
     >>> invert_each(network, "layer2", works, on_result=store, batch_size=8)
     """
+    check_network(network, InversionError)
+    check_layer(layer)
+    optional = {"on_progress": on_progress, "on_checkpoint": on_checkpoint, "should_stop": should_stop}
+    _check_calls({"on_result": on_result}, optional)
+    if not isinstance(works, Iterable):
+        raise InversionError(f"works is {described(works)}; allowed: any number of Work")
     search = Search(
         network,
         layer,
@@ -241,7 +255,15 @@ def invert_each(
         give_back_freed_memory()
 
 
+def _check_calls(needed: dict[str, Any], optional: dict[str, Any]) -> None:
+    given = {name: call for name, call in optional.items() if call is not None}
+    for name, call in {**needed, **given}.items():
+        check_function(name, call, InversionError)
+
+
 def _resume(search: Search, state: dict[str, Any]) -> None:
+    if not isinstance(state, dict):
+        raise StateRefused(f"resume_from is {described(state)}; allowed: a state of on_checkpoint")
     try:
         search.load_state_dict(state)
     except (SearchError, LookupError, TypeError, RuntimeError) as error:
@@ -252,13 +274,10 @@ def _works(
     network: BuiltNetwork, targets: Tensor, recipe: Recipe | Sequence[Recipe], seeds: Sequence[int]
 ) -> list[Work]:
     """All at once what `_checked` checks one by one, before anything is computed."""
-    if not isinstance(network, BuiltNetwork):
-        raise InversionError(
-            f"the network is a {_kind(network)}; allowed: a BuiltNetwork, as build or from_module gives"
-        )
+    check_network(network, InversionError)
     if not isinstance(targets, Tensor):
         raise InversionError(
-            f"targets are a {_kind(targets)}; allowed: a torch.Tensor of floating-point numbers of shape"
+            f"targets are a {kind_of(targets)}; allowed: a torch.Tensor of floating-point numbers of shape"
             " (n, 3, h, w), as torch.from_numpy(array) gives"
         )
     if targets.ndim != 4 or targets.shape[1] != 3 or not targets.is_floating_point():
@@ -288,6 +307,8 @@ def _many(name: str, values: Any, allowed: str) -> list[Any]:
 
 def _checked(place: int, work: Work) -> Work:
     """The work, its seed a plain whole number."""
+    if not isinstance(work, Work):
+        raise InversionError(f"work {place} is {described(work)}; allowed: Work(target, seed, recipe)")
     if not isinstance(work.recipe, Recipe):
         raise InversionError(f"the recipe of target {place} is {work.recipe!r}; allowed: {_RECIPES}")
     _check_target(place, work.target, work.recipe.image_size)
@@ -297,7 +318,7 @@ def _checked(place: int, work: Work) -> Work:
 def _check_target(place: int, target: Tensor, size: int) -> None:
     if not isinstance(target, Tensor):
         raise InversionError(
-            f"target {place} is a {_kind(target)}; allowed: a torch.Tensor (3, {size}, {size})"
+            f"target {place} is a {kind_of(target)}; allowed: a torch.Tensor (3, {size}, {size})"
         )
     if target.shape != (3, size, size) or not target.is_floating_point():
         raise InversionError(
@@ -313,21 +334,7 @@ def _check_target(place: int, target: Tensor, size: int) -> None:
 
 def _seed(place: int, seed: Any) -> int:
     """Whole numbers of other libraries (numpy's, a tensor of one) become Python's, which can be stored."""
-    try:
-        whole = index(seed)
-    except TypeError as error:
-        raise InversionError(_seed_message(place, seed)) from error
-    if isinstance(seed, bool) or not 0 <= whole < 2**63:
-        raise InversionError(_seed_message(place, seed))
-    return whole
-
-
-def _seed_message(place: int, seed: Any) -> str:
-    return f"the seed of target {place} is {seed!r}; allowed: whole numbers from 0 to 2**63 - 1"
-
-
-def _kind(value: object) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    return checked_whole(f"the seed of target {place}", seed, 0, LARGEST_SEED, InversionError)
 
 
 class _Reporter:

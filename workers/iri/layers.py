@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from workers.iri.arguments import check_network, checked_whole
 from workers.iri.blocks import block_names
+from workers.iri.built_network import BuiltNetwork, NetworkError
 from workers.iri.graph import expose_all
 from workers.iri.layer_errors import LayerNotFound
 from workers.iri.sizes import REFUSALS, explained
 from workers.iri.tokens import token_sequence
-
-if TYPE_CHECKING:
-    from workers.iri.networks import BuiltNetwork
 
 # Modules that only pass their input on in evaluation mode, or pad it.
 _NOISE = ("Dropout", "Identity", "DropPath", "StochasticDepth", "ZeroPad")
@@ -76,8 +75,10 @@ def list_layers(built: BuiltNetwork, image_size: int) -> list[LayerInfo]:
     Left out: what never runs, what gives no tensor with one row per image that depends on the image, nodes
     that only repeat what is listed, dropout and padding; where the code can't be traced, what runs more than
     once.
-    Raises SizeRefused where the network can't take images of this size.
+    Raises SizeRefused where the network can't take images of this size, NetworkError where `built` is none.
     """
+    check_network(built, NetworkError)
+    image_size = checked_whole("image_size", image_size, 1, None, NetworkError)
     listing = _Listing(built, image_size)
     roles = listing.roles()
     return [

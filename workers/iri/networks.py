@@ -5,16 +5,19 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from workers.iri.arguments import checked_channels, checked_flag, checked_whole
+from workers.iri.built_network import BuiltNetwork, NetworkError
 from workers.iri.layer_errors import LayerError, LayerNotFound
 from workers.iri.layers import LayerInfo, list_layers
 from workers.iri.vision import import_torchvision
@@ -35,6 +38,9 @@ __all__ = [
 
 SOURCES = ("torchvision", "timm", "package")
 IMAGENET_CLASSES = 1000
+MOST_CLASSES = 1_000_000
+LARGEST_INPUT = 4096  # pixels
+LARGEST_SEED = 2**63 - 1
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # (x - 127) / 128 on pixels from 0 to 255, as the TensorFlow originals of EfficientNet-Lite were trained.
 _LITE_MEAN, _LITE_STD = (0.498,) * 3, (0.502,) * 3
@@ -62,10 +68,6 @@ _PACKAGES = {
 }
 
 
-class NetworkError(ValueError):
-    """A network that can't be built; the message names the value given and what is allowed."""
-
-
 @dataclass(frozen=True)
 class NetworkSpec:
     """What to build, and where its weights come from: exactly one of three.
@@ -75,6 +77,7 @@ class NetworkSpec:
     untrained.
     `mean`, `std` (per channel, for images in [0, 1]) and `input_size` (pixels, what it was trained at) are
     the source's own where None.
+    Raises NetworkError for a value that can't be.
     """
 
     source: str
@@ -90,6 +93,7 @@ class NetworkSpec:
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
             raise NetworkError(f"source is {self.source!r}; allowed: {', '.join(SOURCES)}")
+        checked_flag("pretrained", self.pretrained, NetworkError)
         origins = (self.weights is not None, self.pretrained, self.random_seed is not None)
         if self.weights is not None:
             object.__setattr__(self, "weights", _path(self.weights))
@@ -103,6 +107,19 @@ class NetworkSpec:
             raise NetworkError(
                 f"pretrained weights of {self.source} would be downloaded; allowed: a weights file"
             )
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        for name, low, high in (
+            ("random_seed", 0, LARGEST_SEED),
+            ("num_classes", 1, MOST_CLASSES),
+            ("input_size", 1, LARGEST_INPUT),
+        ):
+            if (value := getattr(self, name)) is not None or name == "num_classes":
+                object.__setattr__(self, name, checked_whole(name, value, low, high, NetworkError))
+        for name, above in (("mean", -math.inf), ("std", 0.0)):
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, checked_channels(name, values, above, NetworkError))
 
 
 def _path(weights: object) -> Path:
@@ -118,31 +135,6 @@ def _check_known(source: str, architecture: str) -> None:
     if architecture not in known:
         nearest = difflib.get_close_matches(str(architecture), known, _NEAREST, cutoff=0.0)
         raise NetworkError(f"{source} has no architecture {architecture!r}; nearest: {', '.join(nearest)}")
-
-
-@dataclass(frozen=True)
-class BuiltNetwork:
-    """A network in evaluation mode whose parameters are frozen, with what is needed to feed and to name it.
-
-    `module` takes normalised images (n, 3, h, w) and gives logits (n, num_classes).
-    `labels` names the classes where the network is trained on ImageNet's thousand; otherwise None.
-    `has_classes` is false for a backbone without a classifier: `module` then gives features.
-    """
-
-    module: nn.Module
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    input_size: int
-    weights_sha256: str
-    labels: tuple[str, ...] | None = None
-    has_classes: bool = True
-    provenance: dict[str, Any] = field(default_factory=dict)
-
-    def normalize(self, images: Tensor) -> Tensor:
-        """Images (n, 3, h, w) in [0, 1] as the network expects them: (images - mean) / std per channel."""
-        mean = images.new_tensor(self.mean).view(3, 1, 1)
-        std = images.new_tensor(self.std).view(3, 1, 1)
-        return (images - mean) / std
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workers.iri.arguments import check_function, check_images, check_network, checked_whole, kind_of
 from workers.iri.extractor import Extractor
 from workers.iri.graph import expose
 from workers.iri.networks import BuiltNetwork
@@ -32,6 +33,10 @@ BINS = 40
 _MEMORY_BYTES = 256 * 2**20
 _BYTES_PER_NUMBER = 4 + 8
 _FORWARD_IMAGES = 8
+
+
+class NullError(ValueError):
+    """A null distribution that can't be; the message names the value given and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +120,12 @@ def null_distribution(
     `load`: gives an image (3, s, s) in [0, 1] by its index, as the IRIs' targets are given. At least `pairs`
     pairs, or all there are. Blocks of images are held at a time, so that memory doesn't grow with the set.
     The same seed gives the same pairs.
-    Raises ValueError for fewer than two images, InterruptedError where told to stop.
+    Raises NullError for fewer than two images or one that can't be, InterruptedError where told to stop.
     """
-    if n_images < 2:
-        raise ValueError(f"{n_images} images; allowed: at least 2, for pairs of different ones")
+    check_network(network, NullError)
+    n_images = checked_whole("n_images", n_images, 2, None, NullError)  # pairs are of different ones
+    pairs = checked_whole("pairs", pairs, 1, None, NullError)
+    check_function("load", load, NullError)
     chooser = random.Random(seed)  # noqa: S311 (a sample, not a secret)
     respond = _Responses(network, layer, load)
     values: dict[str, list[Tensor]] = {name: [] for name in MEASURES}
@@ -178,9 +185,16 @@ class _Responses:
             responses = self._respond(some)
             self._held.update(zip(some, zip(responses, ranks(responses), strict=True), strict=True))
 
+    def _image(self, index: int) -> Tensor:
+        image = self._load(index)
+        if not isinstance(image, Tensor):
+            raise NullError(f"load({index}) gave a {kind_of(image)}; allowed: a torch.Tensor (3, s, s)")
+        check_images(f"the image of load({index})", image[None], NullError)
+        return image
+
     @torch.no_grad()
     def _respond(self, indices: Sequence[int]) -> Tensor:
-        images = torch.stack([self._load(index) for index in indices])
+        images = torch.stack([self._image(index) for index in indices])
         return self._extract(self._network.normalize(images))[self._layer]
 
 

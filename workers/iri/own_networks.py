@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from workers.iri.networks import BuiltNetwork, NetworkError
+from workers.iri.arguments import checked_channels, checked_flag, checked_whole
+from workers.iri.built_network import BuiltNetwork, NetworkError
+from workers.iri.networks import LARGEST_INPUT
 from workers.iri.weights import state_sha256
-
-Channels = tuple[float, float, float]
 
 
 def from_module(
@@ -44,17 +44,16 @@ def from_module(
     """
     if not isinstance(module, nn.Module):
         raise NetworkError(f"the module is {module!r}; allowed: a torch.nn.Module")
-    if isinstance(input_size, bool) or not isinstance(input_size, int) or input_size < 1:
-        raise NetworkError(f"input_size is {input_size!r}; allowed: a whole number of pixels from 1")
+    checked_flag("has_classes", has_classes, NetworkError)
     own = copy.deepcopy(module).cpu().eval().requires_grad_(False)
     digest = state_sha256(own)
     return BuiltNetwork(
         module=own,
-        mean=_channels("mean", mean, -math.inf),
-        std=_channels("std", std, 0.0),
-        input_size=input_size,
+        mean=checked_channels("mean", mean, -math.inf, NetworkError),
+        std=checked_channels("std", std, 0.0, NetworkError),
+        input_size=checked_whole("input_size", input_size, 1, LARGEST_INPUT, NetworkError),
         weights_sha256=digest,
-        labels=None if labels is None else tuple(labels),
+        labels=None if labels is None else _checked_labels(labels),
         has_classes=has_classes,
         provenance={
             "source": "own module",
@@ -64,12 +63,8 @@ def from_module(
     )
 
 
-def _channels(name: str, values: Sequence[float], above: float) -> Channels:
-    try:
-        red, green, blue = (float(value) for value in values)
-    except (TypeError, ValueError) as error:
-        raise NetworkError(f"{name} is {values!r}; allowed: three numbers, one per channel") from error
-    if not all(above < one < math.inf for one in (red, green, blue)):
-        limit = "" if above == -math.inf else f" above {above:g}"
-        raise NetworkError(f"{name} is {values!r}; allowed: finite numbers{limit}")
-    return red, green, blue
+def _checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    is_list = isinstance(labels, list | tuple) and all(isinstance(label, str) for label in labels)
+    if not is_list or not labels:
+        raise NetworkError(f"labels is {labels!r}; allowed: a list of the classes' names")
+    return tuple(labels)

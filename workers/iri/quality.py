@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from workers.iri.arguments import check_images, check_layer, check_network
 from workers.iri.extractor import Extractor
 from workers.iri.graph import expose
 from workers.iri.networks import BuiltNetwork
@@ -20,6 +21,10 @@ from workers.iri.recipe import Passing
 from workers.iri.similarity import LOWER_IS_CLOSER, MEASURES, NAMES, Similarity, similarities
 
 _IMAGES_AT_ONCE = 8
+
+
+class MeasureError(ValueError):
+    """Images that can't be measured; the message names the value given and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,17 @@ def measure(
     the figures are those of what is shown. `passing`: the recipe's thresholds, Passing() where None.
     `null`: what natural images reach (nulls.null_distribution), which `passing` compares with unless its
     `null_quantile` is None. `later`: more layers to measure at.
-    Raises LayerNotFound or LayerError as extractor.Extractor does.
+    An image that is not finite doesn't pass, and says so; it spoils no other.
+    Raises MeasureError for images that can't be, LayerNotFound or LayerError as extractor.Extractor does.
     """
+    check_network(network, MeasureError)
+    check_layer(layer)
+    check_images("images", images, MeasureError)
+    check_images("targets", targets, MeasureError, like=images.shape)
+    if starts is not None:
+        check_images("starts", starts, MeasureError, like=images.shape)
+    if isinstance(later, str):
+        raise MeasureError(f"later is {later!r}; allowed: a list of layers")
     extract = Extractor(expose(network.module, [layer, *later]), [layer, *later])
     limits = passing or Passing()
     return [

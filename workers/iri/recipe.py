@@ -156,6 +156,8 @@ class Recipe:
     @classmethod
     def from_json(cls, text: str) -> Recipe:
         """The recipe that `to_json` wrote. Raises RecipeError where the text is not one."""
+        if not isinstance(text, str):
+            raise RecipeError(f"a recipe is {text!r}; allowed: JSON text, as to_json writes")
         try:
             spec = json.loads(text)
         except json.JSONDecodeError as error:
@@ -176,6 +178,7 @@ class Recipe:
         size = self.image_size
         lines = [
             f"minimise L(x) = {self._sum()} over x in [0, 1]^(3×{size}×{size})",
+            "g: the layer's flattened response to the image, normalised per channel as the network expects",
             *self._where(),
             f"start: x_0 = {self.start.formula()}, rounded to 8 bits",
             f"step: {self.optimizer.formula(self.parametrization)}",

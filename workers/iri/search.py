@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workers.iri.arguments import checked_whole
 from workers.iri.compiling import check_compiler
 from workers.iri.devices import checked_device
 from workers.iri.lane import Found, Lane, Member
@@ -87,8 +88,7 @@ class Search:
         precision: str = "float32",
         compiler: str = "none",
     ) -> None:
-        if batch_size < 1:
-            raise SearchError(f"batch_size is {batch_size}; allowed: whole numbers from 1")
+        batch_size = checked_whole("batch_size", batch_size, 1, None, SearchError)
         self._network, self._layer, self._device = network, layer, checked_device(device)
         check_precision(precision, self._device)
         check_compiler(compiler)

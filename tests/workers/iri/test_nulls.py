@@ -120,7 +120,7 @@ def test_it_goes_through_json() -> None:
 
 
 def test_one_image_has_no_pairs() -> None:
-    with pytest.raises(ValueError, match="1 images; allowed: at least 2"):
+    with pytest.raises(ValueError, match="n_images is 1; allowed: whole numbers from 2"):
         null_distribution(built(conv_net()), "norm2", 1, photographs(1).__getitem__)
 
 

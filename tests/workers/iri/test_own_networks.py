@@ -53,12 +53,15 @@ def test_images_are_normalised_as_it_says() -> None:
     ("changes", "message"),
     [
         ({"module": "resnet18"}, "the module is 'resnet18'; allowed: a torch.nn.Module"),
-        ({"input_size": 0}, "input_size is 0; allowed: a whole number of pixels from 1"),
-        ({"input_size": 32.0}, "input_size is 32.0; allowed: a whole number"),
+        ({"input_size": 0}, "input_size is 0; allowed: whole numbers from 1 to 4,096"),
+        ({"input_size": 32.0}, "input_size is 32.0; allowed: whole numbers"),
         ({"mean": 0.5}, "mean is 0.5; allowed: three numbers, one per channel"),
         ({"std": (0.5, 0.5)}, r"std is \(0.5, 0.5\); allowed: three numbers"),
         ({"std": (0.5, 0.5, 0)}, r"std is \(0.5, 0.5, 0\); allowed: finite numbers above 0"),
         ({"mean": (0, 0, float("nan"))}, r"mean is \(0, 0, nan\); allowed: finite numbers"),
+        ({"has_classes": "no"}, "has_classes is 'no'; allowed: True or False"),
+        ({"labels": "cat"}, "labels is 'cat'; allowed: a list of the classes' names"),
+        ({"labels": [1, 2]}, r"labels is \[1, 2\]; allowed: a list of the classes' names"),
     ],
 )
 def test_what_cannot_be_is_named(changes: dict[str, object], message: str) -> None:

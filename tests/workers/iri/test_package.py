@@ -23,6 +23,7 @@ def test_what_the_library_raises_and_finds_is_public() -> None:
     raised = {name for name in dir(workers.iri) if name.endswith(("Error", "Refused", "NotFound"))}
     assert raised == {
         "CompileError", "DeviceError", "ImageError", "InversionError", "LayerError", "LayerNotFound",
+            "MeasureError", "NullError",
         "NetworkError", "PerceptualError", "PrecisionError", "RecipeError", "SearchError", "SizeRefused",
         "StartError", "StateRefused", "WeightsError",
     }  # fmt: skip

@@ -16,7 +16,7 @@ ALONE = Passing(null_quantile=None)
 
 def plain(*colour: float) -> Tensor:
     """One image of one colour."""
-    return torch.tensor(colour).view(1, 3, 1, 1).expand(1, 3, 16, 16).contiguous()
+    return torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 16, 16).contiguous()
 
 
 def quality(image: Tensor, target: Tensor, passing: Passing = ALONE, null: Null | None = None) -> Quality:

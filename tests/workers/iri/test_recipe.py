@@ -51,6 +51,7 @@ def test_the_paper_s_descent_is_a_preset() -> None:
 def test_the_formula_says_what_is_minimised_from_where_and_how() -> None:
     assert preset("reg_free").formula() == (
         "minimise L(x) = ‖g(x) − g(x_t)‖₂ / ‖g(x_t)‖₂ over x in [0, 1]^(3×96×96)\n"
+        "g: the layer's flattened response to the image, normalised per channel as the network expects\n"
         "start: x_0 = clamp(z, 0, 1), z ~ N(0, 1), rounded to 8 bits\n"
         "step: Adam (betas 0.9, 0.99), learning rate 0.07 falling to 0 by a cosine;"
         " x clamped to [0, 1] after every step\n"
@@ -289,6 +290,7 @@ def test_the_formula_names_every_piece() -> None:
         " − ‖g[fc](T(x)) − g[fc](x_t)‖_∞ / ‖g[fc](x_t)‖_∞ + 0.0005 (Σ dx² + Σ dy²)^(1/2)"
         " + 0.0005 ½ Σ (x − blur₃(x))² + 5e-05 Σ |x − 0.5| + ‖x‖_6 − 2 s LPIPS_alex(x, x_t)"
         " + 3 LPIPS_vgg(x, x_0) over x in [0, 1]^(3×224×224)\n"
+        "g: the layer's flattened response to the image, normalised per channel as the network expects\n"
         "T: pad 12 px of 0.5, then scale 0.9 to 1.1; drawn anew for every image and step from the image's"
         " RNG seed\n"
         "blur₃: 3×3 kernel, centre 1, ring 0.5, normalised; taken as a constant\n"
