@@ -35,7 +35,8 @@ class ScoredRow(NamedTuple):
 
     condition: slug. participant, item: any stable ids; the item is the trial's id.
     is_correct: True if the chosen option answers the reference.
-    n_options: how many options the trial offered (2 or more), None where unknown.
+    n_options: how many options the trial offered (2 or more), None where unknown. trial_format: as in the
+    export (`two_afc`, `matching`, ...), None where unknown.
     """
 
     condition: str
@@ -43,14 +44,15 @@ class ScoredRow(NamedTuple):
     item: str
     is_correct: bool
     n_options: int | None = None
+    trial_format: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class AnswerTable:
     """Answers as columns of equal length; codes index the tuple of names beside them.
 
-    is_correct: bool. n_options: 2 or more, 0 where unknown. A name without an answer may occur in the tuples
-    (a condition that nobody saw); it simply has no cells.
+    is_correct: bool. n_options: 2 or more, 0 where unknown. trial_formats: "" where unknown. A name may be
+    without an answer (a condition that nobody saw); it simply has no cells.
     """
 
     conditions: tuple[str, ...]
@@ -61,13 +63,15 @@ class AnswerTable:
     item: IntArray
     is_correct: BoolArray
     n_options: IntArray
+    trial_formats: tuple[str, ...]
+    trial_format: IntArray
 
     def __post_init__(self) -> None:
-        for name in ("participant", "item", "is_correct", "n_options"):
+        for name in ("participant", "item", "is_correct", "n_options", "trial_format"):
             given, expected = len(getattr(self, name)), len(self.condition)
             if given != expected:
                 raise ScoringError(f"{name} has {given} values where condition has {expected}")
-        for name in ("condition", "participant", "item"):
+        for name in ("condition", "participant", "item", "trial_format"):
             codes, names = getattr(self, name), getattr(self, name + "s")
             if len(codes) and not 0 <= codes.min() <= codes.max() < len(names):
                 raise ScoringError(
@@ -87,6 +91,7 @@ class AnswerTable:
         item: Sequence[Any] | NDArray[Any],
         is_correct: Sequence[Any] | NDArray[Any],
         n_options: Sequence[int | None] | NDArray[Any] | None = None,
+        trial_format: Sequence[str | None] | None = None,
     ) -> "AnswerTable":
         """Columns of equal length: ids of any kind (`str` is the name), True, False, 1 or 0, and counts.
 
@@ -96,7 +101,8 @@ class AnswerTable:
         conditions, condition_codes = _coded(condition)
         participants, participant_codes = _coded(participant)
         items, item_codes = _coded(item)
-        options = np.zeros(len(condition_codes), dtype=np.int64) if n_options is None else _options(n_options)
+        unknown = np.zeros(len(condition_codes), dtype=np.int64)
+        formats, format_codes = (("",), unknown) if trial_format is None else _formats(trial_format)
         return cls(
             conditions=conditions,
             participants=participants,
@@ -105,27 +111,40 @@ class AnswerTable:
             participant=participant_codes,
             item=item_codes,
             is_correct=_truths(is_correct),
-            n_options=options,
+            n_options=unknown if n_options is None else _options(n_options),
+            trial_formats=formats,
+            trial_format=format_codes,
         )
 
     @classmethod
     def from_rows(cls, rows: Iterable[ScoredRow]) -> "AnswerTable":
         """From an iterator of any length; what is kept is a few bytes per row. Errors as `from_columns`."""
-        coders: tuple[dict[str, int], ...] = ({}, {}, {})
+        coders: tuple[dict[str | None, int], ...] = ({}, {}, {}, {})
         parts: list[tuple[NDArray[Any], ...]] = []
         remaining = iter(rows)
         while batch := list(islice(remaining, ROWS_AT_ONCE)):
-            condition, participant, item, is_correct, n_options = zip(*batch, strict=True)
+            condition, participant, item, is_correct, n_options, trial_format = zip(*batch, strict=True)
             codes = [
                 np.fromiter((coder.setdefault(name, len(coder)) for name in column), np.int64, len(batch))
-                for coder, column in zip(coders, (condition, participant, item), strict=True)
+                for coder, column in zip(coders, (condition, participant, item, trial_format), strict=True)
             ]
-            parts.append((*codes, _truths(is_correct), _options(n_options)))
+            parts.append((*codes[:3], _truths(is_correct), _options(n_options), codes[3]))
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [
-            np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int64, np.bool_, np.int64)
+            np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int64, np.bool_, np.int64, np.int64)
         ]
-        names = [tuple(coder) for coder in coders]
-        return cls(names[0], names[1], names[2], *columns)
+        conditions, participants, items, formats = (tuple(name or "" for name in coder) for coder in coders)
+        return cls(
+            conditions=conditions,
+            participants=participants,
+            items=items,
+            condition=columns[0],
+            participant=columns[1],
+            item=columns[2],
+            is_correct=columns[3],
+            n_options=columns[4],
+            trial_formats=formats,
+            trial_format=columns[5],
+        )
 
     def __len__(self) -> int:
         return len(self.condition)
@@ -153,7 +172,7 @@ class AnswerTable:
 
     def where(self, kept: BoolArray) -> "AnswerTable":
         """The rows for which `kept` (one truth per row) holds."""
-        columns = ("condition", "participant", "item", "is_correct", "n_options")
+        columns = ("condition", "participant", "item", "is_correct", "n_options", "trial_format")
         return replace(self, **{name: getattr(self, name)[kept] for name in columns})
 
     def regrouped(self, group: Callable[[str], str | None]) -> "AnswerTable":
@@ -174,6 +193,15 @@ class AnswerTable:
         """How many options its answered trials had; 0 where unknown. Equal sets: the same chance level."""
         rows = self.condition == self.conditions.index(condition)
         return frozenset(np.unique(self.n_options[rows]).tolist())
+
+    def formats_seen(self) -> dict[str, frozenset[str]]:
+        """By condition the formats of its answered trials; "" where unknown."""
+        width = len(self.trial_formats)
+        pairs = np.bincount(self.condition * width + self.trial_format)
+        found: dict[str, set[str]] = {}
+        for pair in np.flatnonzero(pairs).tolist():
+            found.setdefault(self.conditions[pair // width], set()).add(self.trial_formats[pair % width])
+        return {condition: frozenset(formats) for condition, formats in found.items()}
 
     def _grouped(self, groups: Sequence[str | None], codes: IntArray) -> "AnswerTable":
         names = sorted({name for name in groups if name is not None})
@@ -207,6 +235,10 @@ def _coded(column: Sequence[Any] | NDArray[Any]) -> tuple[tuple[str, ...], IntAr
     if any(name is None or name != name for name in column):  # NaN alone differs from itself
         raise ScoringError("a condition, participant or item is missing (None or NaN); each answer needs all")
     return tuple(coder), codes
+
+
+def _formats(column: Sequence[str | None]) -> tuple[tuple[str, ...], IntArray]:
+    return _coded([name or "" for name in column])
 
 
 def _truths(column: Sequence[Any] | NDArray[Any]) -> BoolArray:

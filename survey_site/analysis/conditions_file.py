@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from survey_site.analysis.condition_levels import FACTORS, TELLING
 from survey_site.analysis.csv_cells import unescape
-from survey_site.analysis.csv_rows import CsvError, decoded
+from survey_site.analysis.csv_checks import CsvError
+from survey_site.analysis.csv_rows import decoded
 
 REQUIRED = ("condition", "label", "shows", "network_name", *FACTORS, *TELLING)
 SHOWS = ("iri", "target", "start")
@@ -41,6 +42,7 @@ def _row(header: list[str], cells: list[str], line: int) -> dict[str, str]:
         raise CsvError(f"line {line}: {len(cells)} cells where the header has {len(header)}")
     texts = ("" if cell == "NA" else unescape(cell) for cell in cells)
     row = dict(zip(header, texts, strict=True))
+    row["condition"] = row["condition"].strip()
     if not row["condition"]:
         raise CsvError(f"line {line}: condition is empty")
     if row["shows"] not in SHOWS:

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from survey_site.analysis.answers import ScoredRow
 from survey_site.analysis.csv_cells import unescape
+from survey_site.analysis.csv_checks import CsvError, Identities, are_rules
 from survey_site.analysis.responses import ResponseRow
+from survey_site.studies.exclusion_rules import RULES
 
 REQUIRED = ("participant_id", "condition", "trial_id", "trial_kind", "chose_target")
 #: What `full_rows` needs beside them, for the statistics beyond scores.
@@ -32,25 +34,27 @@ REQUIRED_IN_FULL = (
     "excluded_by",
 )
 KINDS = ("main", "practice", "catch")
+TRIAL_FORMATS = ("two_afc", "matching", "classification", "odd_one_out")
 #: `1.0` and `0.0` are how pandas, and `NA` how R, write such a column back when some cells are empty.
 ANSWERS = {"1": True, "0": False, "": None, "1.0": True, "0.0": False, "NA": None}
-
-
-class CsvError(ValueError):
-    """A file that cannot be scored; the message names the line, the value given and the values allowed."""
 
 
 class ResponseFile:
     """One pass over a CSV of responses, line by line, so that its size does not matter.
 
     `lines` are the file's lines as bytes (an open binary file will do): UTF-8, comma separated, a header
-    with at least the columns of REQUIRED, in any order. `n_options`, `mode`, `excluded_by`, and
-    `presentation_id` with `reference_index` are used where present: for chance, to tell real from pilot, to
-    leave out who was excluded, and to refuse duplicates.
+    with at least the columns of REQUIRED, in any order. `n_options`, `trial_format`, `mode`, `excluded_by`,
+    and `presentation_id` with `reference_index` are used where present: for chance and d', to tell real from
+    pilot, to leave out who was excluded, and to refuse duplicates. Spaces around ids do not count.
+
+    What is used is held to whatever else tells the same: `chose_target` to `response` and `answer_position`,
+    `n_options` to `options`. `full_rows` also refuses a trial of two conditions, a session of two
+    participants, a presentation of two sessions or trials, and a `repeat_of` that names no other showing of
+    its trial; for scores alone these ids are not used.
 
     While `rows()` runs, `n_rows`, `n_not_main` and `n_unanswered` count what was read and what of it was
     left out, `n_unnamed` rows without a presentation's id, of which a duplicate cannot be told, `modes`
-    collects the values of `mode` among the scored rows, `n_excluded` counts those with a rule in
+    collects the values of `mode` among the scored rows, `n_excluded` counts rows with a rule in
     `excluded_by`, and `excluded` holds 1 or 0 for each row yielded.
     """
 
@@ -78,6 +82,8 @@ class ResponseFile:
                 continue
             is_excluded = self._is_excluded(cells)
             self.n_excluded += is_excluded
+            if not is_excluded:
+                self.modes.add(self._id(cells, "mode"))
             if with_excluded or not is_excluded:
                 self.excluded.append(is_excluded)
                 yield row
@@ -85,35 +91,48 @@ class ResponseFile:
     def full_rows(self) -> Iterator[ResponseRow]:
         """Every row, practice and catch trials and rows without an answer too, with all that statistics need.
 
-        Needs the columns of REQUIRED_IN_FULL. Raises CsvError at the first line that makes no sense.
+        Needs the columns of REQUIRED_IN_FULL; `client_seq` and `server_received_utc`, where present, order
+        answers that nothing marks as repeats. Raises CsvError at the first line that makes no sense.
         """
+        identities = Identities()
         for cells in self._lines(REQUIRED_IN_FULL):
-            scored = self._row(cells)
-            shown = self._cell(cells, "options").split("|")
-            place = self._whole(cells, "response", limit=len(shown))
-            if (place is None) != (ANSWERS[self._cell(cells, "chose_target")] is None):
-                raise self._error("response and chose_target must both be given, or neither")
-            yield ResponseRow(
-                participant=self._text(cells, "participant_id"),
-                session=self._text(cells, "session_id"),
-                condition=self._text(cells, "condition"),
-                item=self._text(cells, "trial_id"),
-                reference=self._whole(cells, "reference_index") or 0,
-                kind=self._cell(cells, "trial_kind"),
-                presentation=self._text(cells, "presentation_id"),
-                repeat_of=self._text(cells, "repeat_of"),
-                choice=None if place is None else shown[place],
-                place=place,
-                answer_place=self._whole(cells, "answer_position", limit=len(shown)),
-                n_options=scored.n_options if scored else self._n_options(cells),
-                trial_format=self._text(cells, "trial_format"),
-                is_correct=ANSWERS[self._cell(cells, "chose_target")],
-                rt=self._number(cells, "rt"),
-                confidence=self._whole(cells, "confidence"),
-                focus_lost=self._whole(cells, "focus_lost"),
-                target_label=self._text(cells, "target_label"),
-                excluded_by="yes" if self._is_excluded(cells) else "",
-            )
+            row = self._full_row(cells)
+            if contradiction := identities.contradiction(self._reader.line_num, row):
+                raise self._error(contradiction)
+            yield row
+        for line, message in identities.wrong_repeats():
+            raise CsvError(f"line {line}: {message}")
+
+    def _full_row(self, cells: list[str]) -> ResponseRow:
+        scored = self._row(cells)
+        shown = self._shown(cells)
+        place = self._whole(cells, "response", limit=len(shown))
+        if (place is None) != (ANSWERS[self._cell(cells, "chose_target")] is None):
+            raise self._error("response and chose_target must both be given, or neither")
+        return ResponseRow(
+            participant=self._id(cells, "participant_id"),
+            session=self._id(cells, "session_id"),
+            condition=self._id(cells, "condition"),
+            item=self._id(cells, "trial_id"),
+            reference=self._whole(cells, "reference_index") or 0,
+            kind=self._cell(cells, "trial_kind"),
+            presentation=self._id(cells, "presentation_id"),
+            repeat_of=self._id(cells, "repeat_of"),
+            choice=None if place is None else shown[place],
+            place=place,
+            answer_place=self._whole(cells, "answer_position", limit=len(shown)),
+            n_options=scored.n_options if scored else self._n_options(cells),
+            trial_format=self._format(cells),
+            is_correct=ANSWERS[self._cell(cells, "chose_target")],
+            rt=self._number(cells, "rt"),
+            confidence=self._whole(cells, "confidence"),
+            focus_lost=self._whole(cells, "focus_lost"),
+            target_label=self._text(cells, "target_label"),
+            excluded_by="yes" if self._is_excluded(cells) else "",
+            mode=self._id(cells, "mode"),
+            seq=self._whole(cells, "client_seq"),
+            received=self._text(cells, "server_received_utc"),
+        )
 
     def _lines(self, required: Sequence[str]) -> Iterator[list[str]]:
         try:
@@ -149,6 +168,7 @@ class ResponseFile:
             raise self._error(f"trial_kind is {kind!r}; it must be one of {', '.join(KINDS)}")
         if answer not in ANSWERS:
             raise self._error(f"chose_target is {answer!r}; it must be 1, 0 or empty")
+        self._refuse_contradiction(cells)
         is_correct = ANSWERS[answer]
         if kind != "main":
             self.n_not_main += 1
@@ -156,17 +176,41 @@ class ResponseFile:
         if is_correct is None:
             self.n_unanswered += 1
             return None
-        self.modes.add(self._cell(cells, "mode"))
         return ScoredRow(
             condition=self._filled(cells, "condition"),
             participant=self._filled(cells, "participant_id"),
             item=self._filled(cells, "trial_id"),
             is_correct=is_correct,
             n_options=self._n_options(cells),
+            trial_format=self._id(cells, "trial_format") or None,
         )
 
+    def _refuse_contradiction(self, cells: list[str]) -> None:
+        """Of `chose_target` with the places of choice and answer, and of `n_options` with `options`."""
+        shown, n_options = self._shown(cells), self._n_options(cells)
+        if shown != [""] and n_options not in (None, len(shown)):
+            raise self._error(f"n_options is {n_options}, and options has {len(shown)}; they must be as many")
+        if "answer_position" in self._places:
+            limit = None if shown == [""] else len(shown)
+            place = self._whole(cells, "response", limit)
+            answer = self._whole(cells, "answer_position", limit)
+            is_correct = ANSWERS[self._cell(cells, "chose_target")]
+            if None not in (place, answer, is_correct) and is_correct != (place == answer):
+                raise self._error(
+                    f"chose_target is {int(bool(is_correct))} with response {place} and answer_position "
+                    f"{answer}; it must be 1 where the two are equal, and 0 where not"
+                )
+
+    def _shown(self, cells: list[str]) -> list[str]:
+        """Ids of the options, in the order shown."""
+        shown = [name.strip() for name in self._text(cells, "options").split("|")]
+        twice = [name for name in shown if shown.count(name) > 1]
+        if twice:
+            raise self._error(f"options has {twice[0]!r} twice; each option of a trial must occur once")
+        return shown
+
     def _refuse_duplicate(self, cells: list[str]) -> None:
-        presentation = self._text(cells, "presentation_id")
+        presentation = self._id(cells, "presentation_id")
         reference = self._whole(cells, "reference_index") or 0
         if not presentation:
             self.n_unnamed += 1
@@ -185,7 +229,23 @@ class ResponseFile:
         return int(text)
 
     def _is_excluded(self, cells: list[str]) -> bool:
-        return self._cell(cells, "excluded_by") not in ("", "NA")
+        rules = self._cell(cells, "excluded_by")
+        if rules in ("", "NA"):
+            return False
+        if not are_rules(rules):
+            raise self._error(
+                f"excluded_by is {rules!r}; it must be empty, or names of rules joined by |, such as "
+                f"{', '.join(RULES)}"
+            )
+        return True
+
+    def _format(self, cells: list[str]) -> str:
+        text = self._id(cells, "trial_format")
+        if text and text not in TRIAL_FORMATS:
+            raise self._error(
+                f"trial_format is {text!r}; it must be one of {', '.join(TRIAL_FORMATS)}, or empty"
+            )
+        return text
 
     def _whole(self, cells: list[str], name: str, limit: int | None = None) -> int | None:
         """A whole number from 0, below `limit`; None where the cell is empty."""
@@ -213,8 +273,12 @@ class ResponseFile:
         text = self._cell(cells, name)
         return "" if text == "NA" else sys.intern(unescape(text))
 
+    def _id(self, cells: list[str], name: str) -> str:
+        """Without spaces around it, which would make two of one."""
+        return sys.intern(self._text(cells, name).strip())
+
     def _filled(self, cells: list[str], name: str) -> str:
-        text = unescape(self._cell(cells, name))
+        text = unescape(self._cell(cells, name)).strip()
         if text in ("", "NA"):
             raise self._error(f"{name} is {'NA' if text else 'empty'} in an answered main row")
         return text

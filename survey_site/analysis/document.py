@@ -42,7 +42,7 @@ def document_of(results: StudyResults, *, source: ImageSource) -> dict[str, Any]
         "rows": [_row(score, labels) for score in in_order(report)],
         "interval_names": list(INTERVALS.values()),
         "measures": [name for name, _ in MEASURES.values()],
-        "warnings": _warnings(report["scores"], labels),
+        "warnings": [*report["warnings"], *_warnings(report["scores"], labels)],
         "figures": figures,
         "factor_figures": [figure for name, figure in figures.items() if name.startswith("by-")],
         "with_and_without": figures.get("with-and-without"),

@@ -1,8 +1,9 @@
 """A paragraph for a paper's methods section, with the numbers, versions and seeds of one report."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any
+
+from survey_site.analysis.report_warnings import not_compared
 
 
 def methods_paragraph(report: Mapping[str, Any]) -> str:
@@ -13,7 +14,7 @@ def methods_paragraph(report: Mapping[str, Any]) -> str:
         _exclusions(report["exclusions"]),
         _scores(report),
         _comparisons(report),
-        _not_compared(report),
+        *not_compared(report["n_not_compared"]),
         _mixed_model(report["mixed_model"]),
         _software(report),
     ]
@@ -65,15 +66,6 @@ def _scores(report: Mapping[str, Any]) -> str:
         "Noise ceilings are the shares of answers that agree with the most frequent answer of the other "
         "participants (lower) and of all (upper)."
     )
-
-
-def _not_compared(report: Mapping[str, Any]) -> str:
-    pairs = combinations([score["chance"] for score in report["scores"]], 2)
-    unequal = sum(one != other for one, other in pairs)
-    if not unequal:
-        return ""
-    verb = "was" if unequal == 1 else "were"
-    return f"{_count(unequal, 'pair')} of conditions with unequal chance {verb} not compared."
 
 
 def _comparisons(report: Mapping[str, Any]) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from survey_site.analysis import agreement, breakdowns, reaction_times, reliability
+from survey_site.analysis import agreement, breakdowns, reaction_times, reliability, report_warnings
 from survey_site.analysis.answers import AnswerTable, ScoringError
 from survey_site.analysis.calibration import calibration
+from survey_site.analysis.canonical import canonical, second_answers
 from survey_site.analysis.comparisons import comparable_pairs, compare_conditions
 from survey_site.analysis.condition_levels import levels_of_cells
 from survey_site.analysis.mixed_logit import fit_mixed_logit, without_flat
@@ -23,7 +24,6 @@ from survey_site.analysis.responses import (
     MATCHING,
     ResponseRow,
     answer_table,
-    canonical,
     is_scored,
     numbers,
     ratings,
@@ -58,7 +58,9 @@ def alignment_report(
 ) -> dict[str, Any]:
     """Everything about `rows`, those with `excluded_by` left out; scores also with them.
 
-    The order of the rows and the names of participants do not matter, to the last bit.
+    The order of the rows and the names of participants do not matter, to the last bit. `warnings` says what a
+    reader must know about all of it, beside the warnings of each score. Raises ScoringError where somebody
+    answered a trial twice and nothing tells which answer came first (`canonical.second_answers`).
 
     conditions: all of the study, as the rows of conditions.csv; those that nobody answered are named, and
     networks are compared by their factors and ranked.
@@ -67,10 +69,13 @@ def alignment_report(
     rows = canonical(rows)
     kept = [row for row in rows if not row.excluded_by]
     table, factors = answer_table(kept), levels_of_cells(conditions)
+    compared, n_not_compared = _compared(table, conditions)
     scores, scored = score_table(table, settings=settings.score), _scored_by_condition(kept)
     report = {
         "conditions": [dict(condition) for condition in conditions],
         "rows": _row_counts(rows, kept),
+        "warnings": [*_row_warnings(rows, kept), *report_warnings.not_compared(n_not_compared)],
+        "n_not_compared": n_not_compared,
         "catch": _catch(rows),
         "scores": [_condition(score, scored[score.condition], settings) for score in scores],
         "scores_without_exclusions": [
@@ -87,7 +92,7 @@ def alignment_report(
             asdict(difference)
             for difference in compare_conditions(
                 table,
-                _compared(table, conditions),
+                compared,
                 margin=settings.margin,
                 confidence=settings.score.confidence,
                 draws=settings.score.replicates,
@@ -136,6 +141,7 @@ def score_json(score: ConditionScore) -> dict[str, Any]:
         "item_mean": score.item_mean,
         "chance": score.chance,
         "d_prime": score.d_prime,
+        "d_prime_note": score.d_prime_note,
         "intervals": {name: asdict(interval) for name, interval in score.intervals.items()},
         "warnings": [*score.warnings, *_too_few(score)],
     }
@@ -150,10 +156,25 @@ def _too_few(score: ConditionScore) -> list[str]:
     ]
 
 
-def _compared(table: AnswerTable, conditions: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
-    """Pairs of equal chance without controls, whose scores follow by construction: they would cost power."""
+def _compared(
+    table: AnswerTable, conditions: Sequence[Mapping[str, str]]
+) -> tuple[list[tuple[str, str]], int]:
+    """Pairs of equal chance without controls, whose scores follow by construction: they would cost power.
+
+    And how many pairs are left out for their chance.
+    """
     controls = {row["condition"] for row in conditions if row["shows"] != "iri"}
-    return comparable_pairs(table, [name for name in table.seen_conditions() if name not in controls])
+    names = [name for name in table.seen_conditions() if name not in controls]
+    pairs = comparable_pairs(table, names)
+    return pairs, math.comb(len(names), 2) - len(pairs)
+
+
+def _row_warnings(rows: Sequence[ResponseRow], kept: Sequence[ResponseRow]) -> list[str]:
+    return [
+        *report_warnings.mixed_modes({row.mode for row in kept if is_scored(row)}),
+        *report_warnings.unmarked_repeats(len(second_answers(kept))),
+        *report_warnings.unnamed_presentations(sum(not row.presentation for row in rows)),
+    ]
 
 
 def _catch(rows: Sequence[ResponseRow]) -> dict[str, int]:

@@ -51,4 +51,6 @@ def _response_row(row: ExportRow, names: _Names) -> ResponseRow:
         focus_lost=fields.focus_lost,
         target_label=row.reference.target_label,
         excluded_by="",
+        mode=fields.mode,
+        seq=fields.seq,
     )

@@ -1,8 +1,6 @@
 """Responses with all that the statistics beyond scores need, and what each asks of them. Pure numpy."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from hashlib import blake2b
-from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +19,9 @@ class ResponseRow(NamedTuple):
     kind: main, practice or catch. choice: id of the chosen option, None if nothing was chosen; place,
     answer_place: where it and the right option stood, from 0. is_correct: None without a choice. rt: ms.
     trial_format: `matching` asks several references at once. repeat_of: the presentation that this one
-    repeats, or empty. excluded_by: rules, joined by `|`, or empty.
+    repeats, or empty. excluded_by: rules, joined by `|`, or empty. mode: real or pilot. seq: place of the
+    answer in its session's log, received: when the server stored it, ISO 8601; they order answers that
+    nothing marks as repeats, `received` those of several sessions.
     """
 
     participant: str
@@ -43,6 +43,9 @@ class ResponseRow(NamedTuple):
     focus_lost: int | None
     target_label: str
     excluded_by: str
+    mode: str = ""
+    seq: int | None = None
+    received: str = ""
 
 
 def is_scored(row: ResponseRow) -> bool:
@@ -53,7 +56,14 @@ def is_scored(row: ResponseRow) -> bool:
 def answer_table(rows: Iterable[ResponseRow]) -> AnswerTable:
     """The scored rows as columns."""
     return AnswerTable.from_rows(
-        ScoredRow(row.condition, row.participant, row.item, bool(row.is_correct), row.n_options)
+        ScoredRow(
+            row.condition,
+            row.participant,
+            row.item,
+            bool(row.is_correct),
+            row.n_options,
+            row.trial_format or None,
+        )
         for row in rows
         if is_scored(row)
     )
@@ -76,40 +86,11 @@ def session_facts(
     ]
 
 
-def canonical(rows: Iterable[ResponseRow]) -> list[ResponseRow]:
-    """The same rows in an order that follows from what was answered alone.
-
-    Neither the order of the rows nor the names of participants, sessions and presentations matter, so sums of
-    floats and draws of random numbers come out the same to the last bit for pseudonymised or reordered rows.
-    Participants who answered exactly the same are interchangeable. A repeat comes after what it repeats.
-    """
-    by_participant: dict[str, list[tuple[str, ResponseRow]]] = {}
-    for row in rows:
-        by_participant.setdefault(row.participant, []).append((_content(row), row))
-    people: list[tuple[bytes, list[ResponseRow]]] = []
-    for own in by_participant.values():
-        own.sort(key=itemgetter(0))
-        said = "\x1e".join(content for content, _ in own)
-        people.append((blake2b(said.encode(), digest_size=16).digest(), [row for _, row in own]))
-    people.sort(key=itemgetter(0))
-    return [row for _, own in people for row in own]
-
-
-def _content(row: ResponseRow) -> str:
-    """What the row says, without the names that a pseudonymised file replaces; sorts repeats last."""
-    told = (
-        row.condition, row.item, row.reference, bool(row.repeat_of), row.kind, row.choice, row.place,
-        row.answer_place, row.n_options, row.trial_format, row.is_correct, row.rt, row.confidence,
-        row.focus_lost, row.target_label, bool(row.excluded_by),
-    )  # fmt: skip
-    return repr(told)
-
-
 def ratings(rows: Sequence[ResponseRow], *, by: str) -> NDArray[np.int64]:
     """(participants, units) for `agreement`: `by` is "correct" (1, 0) or "choice" (options by number).
 
-    A unit is one reference of one trial. Of a trial and its marked repeats the first answer counts; of
-    several answers that nothing marks as repeats, the one that comes first in `rows`.
+    A unit is one reference of one trial. Of several answers of a participant to it, the one that comes first
+    in `rows` counts: in those of `canonical`, the first in time.
     """
     people: dict[str, int] = {}
     units: dict[tuple[str, int], int] = {}

@@ -37,6 +37,8 @@ from survey_site.analysis.intervals import Interval, clopper_pearson, cluster, t
 from survey_site.analysis.score_settings import ScoreSettings
 from survey_site.analysis.signal_detection import d_prime
 
+TWO_AFC = "two_afc"
+
 __all__ = [
     "AnswerTable",
     "ConditionScore",
@@ -60,7 +62,8 @@ class ConditionScore:
     participant_mean, item_mean: mean of the participants' (items') own means, in [0, 1].
     chance: mean of 1 / n_options over the rows, None where a row does not tell.
     options: the numbers of options that its trials had, 0 where unknown.
-    d_prime: `d_prime(hits, n)` where every row had two options, else None.
+    d_prime: `d_prime(hits, n)` where every row is of a 2AFC trial, or of two options in an unknown format;
+    else None, with the reason in d_prime_note.
     intervals: by name, ``twoway`` (the default), ``cluster`` (the two-way cluster sums of statsmodels and
     Stata with t on min(P, I) - 1), ``bootstrap`` (over participants), ``crossed`` (the bootstrap over
     participants and items at once, conservative), ``wilson`` and ``clopper_pearson`` (pooled: too narrow
@@ -77,6 +80,7 @@ class ConditionScore:
     item_mean: float
     chance: float | None
     d_prime: float | None
+    d_prime_note: str
     intervals: Mapping[str, Interval]
     settings: ScoreSettings
     options: frozenset[int] = frozenset()
@@ -112,8 +116,9 @@ def score_table(table: AnswerTable, *, settings: ScoreSettings | None = None) ->
     seen = list(table.all_cells())
     tables = [cells for _, cells, _ in seen]
     resampled = bootstrap.one_way_and_crossed(tables, settings)
+    formats = table.formats_seen()
     return [
-        _score(name, cells, n_options, {"bootstrap": one_way, "crossed": both}, settings)
+        _score(name, cells, n_options, formats[name], {"bootstrap": one_way, "crossed": both}, settings)
         for (name, cells, n_options), (one_way, both) in zip(seen, resampled, strict=True)
     ]
 
@@ -122,11 +127,14 @@ def _score(
     condition: str,
     table: CellTable,
     n_options: NDArray[np.int64],
+    formats: frozenset[str],
     resampled: Mapping[str, Interval],
     settings: ScoreSettings,
 ) -> ConditionScore:
     n, hits = table.n, int(table.hits.sum())
     participants, items = table.by_participant, table.by_item
+    options = frozenset(np.unique(n_options).tolist())
+    no_d_prime = _why_no_d_prime(options, formats)
     return ConditionScore(
         condition=condition,
         estimate=hits / n,
@@ -137,8 +145,9 @@ def _score(
         participant_mean=participants.mean_of_means(),
         item_mean=items.mean_of_means(),
         chance=_chance(n_options),
-        options=frozenset(np.unique(n_options).tolist()),
-        d_prime=d_prime(hits, n) if np.all(n_options == 2) else None,
+        options=options,
+        d_prime=None if no_d_prime else d_prime(hits, n),
+        d_prime_note=no_d_prime,
         intervals={
             "twoway": twoway(table, settings.confidence),
             "cluster": cluster(table, settings.confidence),
@@ -148,6 +157,18 @@ def _score(
         },
         settings=settings,
     )
+
+
+def _why_no_d_prime(options: frozenset[int], formats: frozenset[str]) -> str:
+    """Empty for 2AFC: elsewhere a share right has another d', or depends on the other references."""
+    others = sorted(formats - {TWO_AFC, ""})
+    if others:
+        return f"d' is defined here for {TWO_AFC} alone; trials were of format {' and '.join(others)}"
+    if 0 in options:
+        return "d' is defined for two options; how many there were is not known for every answer"
+    if options != {2}:
+        return f"d' is defined for two options; trials had {' and '.join(map(str, sorted(options)))}"
+    return ""
 
 
 def _chance(n_options: NDArray[np.int64]) -> float | None:

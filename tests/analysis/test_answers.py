@@ -15,7 +15,7 @@ FEW = ScoreSettings(replicates=300)
 
 
 def columns(rows: list[ScoredRow]) -> AnswerTable:
-    condition, participant, item, is_correct, n_options = zip(*rows, strict=True)
+    condition, participant, item, is_correct, n_options, _ = zip(*rows, strict=True)
     return AnswerTable.from_columns(
         condition=condition, participant=participant, item=item, is_correct=is_correct, n_options=n_options
     )
@@ -114,4 +114,4 @@ def test_columns_that_make_no_sense_are_refused(changes: dict[str, list], messag
 def test_codes_beyond_their_names_are_refused() -> None:
     two = np.array([0, 1])
     with pytest.raises(ScoringError, match="item has codes from 0 to 1; they must lie between 0 and 0"):
-        AnswerTable(("c", "d"), ("p", "q"), ("i",), two, two, two, two == 0, two * 0)
+        AnswerTable(("c", "d"), ("p", "q"), ("i",), two, two, two, two == 0, two * 0, ("",), two * 0)

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from survey_site.analysis.canonical import canonical
 from survey_site.analysis.report import ReportSettings, alignment_report
-from survey_site.analysis.responses import ResponseRow, canonical
+from survey_site.analysis.responses import ResponseRow
 from survey_site.analysis.score_settings import ScoreSettings
 
 CONDITIONS = [

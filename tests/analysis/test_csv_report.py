@@ -50,10 +50,15 @@ def files(answered: AnsweredStudy, tmp_path: Path) -> tuple[Path, Path]:
         response.rt, response.confidence = rng.uniform(300, 3000), rng.randint(1, 6)
         response.save()
     for session in sessions[:4]:
-        first, again = session.presentations.filter(trial=answered.trials[0]), session.presentations.last()
-        assert again
-        again.repeat_of = first.get() if first.get() != again else None
+        again = session.presentations.get(trial=answered.trials[1])
+        again.trial, again.repeat_of = answered.trials[0], session.presentations.get(trial=answered.trials[0])
         again.save()
+        shown_again = answered.trials[0].references.get()
+        for response in again.responses.all():
+            was_right = response.option == response.reference.answer
+            wrong = answered.trials[0].options.exclude(pk=shown_again.answer_id).get()
+            response.reference, response.option = shown_again, shown_again.answer if was_right else wrong
+            response.save()
     Response.objects.filter(pk=Response.objects.order_by("pk")[3].pk).update(option=None, timed_out=True)
     return written(answered, tmp_path)
 
@@ -124,6 +129,27 @@ def test_what_pandas_writes_back_gives_the_same_bits(files: tuple[Path, Path]) -
     assert after["comparisons"] == before["comparisons"]
 
 
+def test_real_and_pilot_answers_in_one_file_are_warned_of(files: tuple[Path, Path]) -> None:
+    rewritten(files[0], lambda rows: [{**row, "mode": "pilot" if row is rows[0] else "real"} for row in rows])
+    assert "The scores mix rows of mode pilot and real." in printed("score_csv", *map(str, files))["warnings"]
+
+
+def test_unmarked_second_answers_are_ordered_warned_of_and_else_refused(files: tuple[Path, Path]) -> None:
+    marked = printed("score_csv", *map(str, files))
+    rewritten(files[0], everywhere("repeat_of", ""))
+    unmarked = printed("score_csv", *map(str, files))
+    for before, after in zip(marked["scores"], unmarked["scores"], strict=True):
+        assert (after["score"], after["ceiling"]) == (before["score"], before["ceiling"])
+        assert after["krippendorff_alpha"] == pytest.approx(before["krippendorff_alpha"])
+    said = [warning for warning in unmarked["warnings"] if "not marked as a repeat" in warning]
+    assert len(said) == 1
+    rewritten(files[0], without("client_seq"))
+    assert printed("score_csv", *map(str, files))["scores"]
+    rewritten(files[0], without("server_received_utc"))
+    with pytest.raises(CommandError, match=r"responses\.csv: participant '.*' answered trial '.*' 2 times"):
+        printed("score_csv", *map(str, files))
+
+
 def test_figures_are_drawn_from_the_files_alone(files: tuple[Path, Path]) -> None:
     names = [figure.name for figure in figures_of(printed("score_csv", *map(str, files)))]
     assert names[0] == "scores"
@@ -132,6 +158,29 @@ def test_figures_are_drawn_from_the_files_alone(files: tuple[Path, Path]) -> Non
 
 def change_cell(column: str, value: str) -> Callable[[list[dict[str, str]]], list[dict[str, str]]]:
     return lambda rows: [{**rows[0], column: value}, *rows[1:]]
+
+
+def everywhere(column: str, value: str) -> Callable[[list[dict[str, str]]], list[dict[str, str]]]:
+    return lambda rows: [{**row, column: value} for row in rows]
+
+
+def repeats_a_neighbour(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    other = next(row for row in rows if row["trial_id"] != rows[0]["trial_id"])
+    return [{**rows[0], "repeat_of": other["presentation_id"]}, *rows[1:]]
+
+
+def splits_a_presentation(by: str) -> Callable[[list[dict[str, str]]], list[dict[str, str]]]:
+    """The first row of a matching trial gets another id than those beside it."""
+
+    def change(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        first = next(place for place, row in enumerate(rows) if row["trial_format"] == "matching")
+        return [{**row, by: "other"} if place == first else row for place, row in enumerate(rows)]
+
+    return change
+
+
+def repeats_itself(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{**rows[0], "repeat_of": rows[0]["presentation_id"]}, *rows[1:]]
 
 
 def without(column: str) -> Callable[[list[dict[str, str]]], list[dict[str, str]]]:
@@ -151,7 +200,23 @@ def without(column: str) -> Callable[[list[dict[str, str]]], list[dict[str, str]
             "line 2: confidence is '-1'; it must be a whole number, 0 or more",
         ),
         (0, change_cell("response", ""), "line 2: response and chose_target must both be given, or neither"),
-        (0, change_cell("condition", "third"), "conditions.csv does not have the conditions third"),
+        (
+            0,
+            change_cell("trial_format", "2afc"),
+            "trial_format is '2afc'; it must be one of two_afc, matching",
+        ),
+        (0, change_cell("condition", "other"), "trial_id '"),
+        (0, change_cell("participant_id", "other"), "session_id '"),
+        (0, splits_a_presentation("session_id"), "presentation_id '"),
+        (0, splits_a_presentation("trial_id"), "presentation_id '"),
+        (
+            0,
+            change_cell("repeat_of", "nothing"),
+            "line 2: repeat_of is 'nothing', which no row has; it must be",
+        ),
+        (0, repeats_a_neighbour, "of another trial or session; it must be of the same, or empty"),
+        (0, repeats_itself, "the row's own presentation_id; it must be that of another row, or empty"),
+        (0, everywhere("condition", "third"), "conditions.csv does not have the conditions third"),
         (1, without("label"), "conditions.csv: missing column label of conditions.csv"),
         (1, change_cell("shows", "noise"), "line 2: shows is 'noise'; it must be one of iri, target, start"),
         (1, change_cell("condition", ""), "line 2: condition is empty"),

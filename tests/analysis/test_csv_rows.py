@@ -3,7 +3,8 @@ from collections.abc import Iterator
 import pytest
 
 from survey_site.analysis.csv_cells import escape, unescape
-from survey_site.analysis.csv_rows import CsvError, ResponseFile
+from survey_site.analysis.csv_checks import CsvError
+from survey_site.analysis.csv_rows import ResponseFile
 from survey_site.analysis.scoring import ScoredRow
 
 HEADER = "participant_id,condition,trial_id,trial_kind,chose_target"
@@ -52,6 +53,32 @@ def test_other_text_is_left_alone(text: str) -> None:
     assert escape(text) == text == unescape(text)
 
 
+def test_spaces_around_ids_do_not_count() -> None:
+    assert read(f"{HEADER}\n p1,c ,t1\u00a0,main,1\n") == [ScoredRow("c", "p1", "t1", True)]
+
+
+@pytest.mark.parametrize("rules", ["", "NA", "catch_rate", "too_fast|side_bias", "my_own_rule", "Nervous"])
+def test_rules_leave_out_and_nothing_does_not(rules: str) -> None:
+    assert bool(read(f"{HEADER},excluded_by\np,c,t,main,1,{rules}\n")) == (rules in ("", "NA"))
+
+
+@pytest.mark.parametrize(
+    "rules", ["0", "1", "0.0", "FALSE", "no", "None", "catch_rate|0", "catch_rate|", " "]
+)
+def test_what_is_no_rule_is_refused(rules: str) -> None:
+    with pytest.raises(
+        CsvError, match=r"line 2: excluded_by is '.*'; it must be empty, or names of rules"
+    ) as no:
+        read(f"{HEADER},excluded_by\np,c,t,main,1,{rules}\n")
+    assert repr(rules) in str(no.value)
+
+
+def test_scores_alone_do_not_use_what_trials_and_sessions_belong_to() -> None:
+    """Who numbers trials within conditions, and sessions within participants, can score all the same."""
+    text = f"{HEADER},session_id\np,c,t1,main,1,1\nq,c,t1,main,1,1\np,d,t1,main,1,2\n"
+    assert len(read(text)) == 3
+
+
 def test_a_file_is_read_line_by_line() -> None:
     """The second line is not asked for before the first row is out, so any size will do."""
 
@@ -93,6 +120,22 @@ def test_a_file_is_read_line_by_line() -> None:
         (f'{HEADER}\np,"c,t,main,1\n', "line 2: not valid CSV"),
         (f"{HEADER}\np,café,t,main,1\n".encode("latin-1"), "line 2: byte 0xe9 is not UTF-8"),
         (f"{HEADER}\n".encode("utf-16"), "line 1: byte 0xff is not UTF-8"),
+        (
+            f"{HEADER},response,answer_position\np,c,t,main,1,1,1\np,c,u,main,1,0,1\n",
+            "line 3: chose_target is 1 with response 0 and answer_position 1; it must be 1 where the two are",
+        ),
+        (
+            f"{HEADER},response,answer_position\np,c,t,main,0,1,1.0\n",
+            "line 2: chose_target is 0 with response 1 and answer_position 1; it must be 1 where the two are",
+        ),
+        (
+            f"{HEADER},n_options,options\np,c,t,main,1,3,a|b\n",
+            "line 2: n_options is 3, and options has 2; they must be as many",
+        ),
+        (
+            f"{HEADER},options\np,c,t,main,1,a|b| a\n",
+            "line 2: options has 'a' twice; each option of a trial must occur once",
+        ),
         (
             f"{HEADER},presentation_id,reference_index\np,c,t,main,1,x,0\np,c,t,main,1,x,1\np,c,t,main,1,x,0\n",
             "line 4: presentation x, reference 0 occurs more than once",

@@ -24,14 +24,14 @@ def test_split_half_recovers_the_reliability_of_the_item_scores() -> None:
     noise = np.mean(shares * (1 - shares)) / 40
     expected = shares.var() / (shares.var() + noise)
     found = [split_half(answered(shares, 40, seed), n_splits=60).reliability for seed in range(10)]
-    assert np.mean(found) == pytest.approx(expected, abs=0.01)
+    assert np.mean([value for value in found if value is not None]) == pytest.approx(expected, abs=0.01)
 
 
 def test_split_half_steps_up_the_mean_correlation() -> None:
     result = split_half(answered(np.linspace(0.2, 0.9, 12), 20), n_splits=200)
     assert result.reliability == pytest.approx(2 * result.correlation / (1 + result.correlation))
-    assert result.low is not None
-    assert result.low < result.reliability < result.high
+    assert None not in (result.low, result.high)
+    assert result.low < result.reliability < result.high  # type: ignore[operator]
     assert result.n_splits == 200
 
 

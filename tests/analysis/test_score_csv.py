@@ -98,7 +98,18 @@ def test_nothing_to_score_is_said(standard_input: Callable[[bytes], None]) -> No
 
 def test_mixed_modes_are_said(standard_input: Callable[[bytes], None]) -> None:
     standard_input(f"{HEADER},mode\np,c,t,main,1,real\nq,c,t,main,0,pilot\n".encode())
-    assert "The scores mix rows of mode pilot and real." in score_csv("-")[1]
+    stdout, stderr = score_csv("-", "--json")
+    assert "The scores mix rows of mode pilot and real." in stderr
+    assert json.loads(stdout)["warnings"] == [
+        "The scores mix rows of mode pilot and real.",
+        "2 rows have no presentation_id: duplicates among them are not noticed.",
+    ]
+
+
+def test_excluded_rows_mix_no_modes(standard_input: Callable[[bytes], None]) -> None:
+    rows = "p,c,t,main,1,real,\nq,c,t,main,0,pilot,too_fast\n"
+    standard_input(f"{HEADER},mode,excluded_by\n{rows}".encode())
+    assert "mix" not in score_csv("-")[1]
 
 
 @pytest.mark.parametrize(

@@ -320,6 +320,36 @@ def test_chance_is_the_mean_of_one_over_the_number_of_options() -> None:
     assert score([*rows, ScoredRow("c", "p", "x", True)]).chance is None
 
 
+@pytest.mark.parametrize(
+    ("trial_format", "options", "note"),
+    [
+        ("two_afc", 2, ""),
+        (None, 2, ""),
+        ("matching", 2, "d' is defined here for two_afc alone; trials were of format matching"),
+        ("classification", 2, "d' is defined here for two_afc alone; trials were of format classification"),
+        ("two_afc", 3, "d' is defined for two options; trials had 3"),
+        (None, None, "d' is defined for two options; how many there were is not known for every answer"),
+    ],
+)
+def test_d_prime_is_that_of_2afc(trial_format: str | None, options: int | None, note: str) -> None:
+    rows = [ScoredRow("c", "p", str(item), item > 1, options, trial_format) for item in range(6)]
+    for result in (
+        score(rows),
+        *scoring.score_table(
+            scoring.AnswerTable.from_columns(
+                condition=["c"] * 6,
+                participant=["p"] * 6,
+                item=range(6),
+                is_correct=[row.is_correct for row in rows],
+                n_options=[options] * 6,
+                trial_format=[trial_format] * 6,
+            ),
+            settings=FEW,
+        ),
+    ):
+        assert (result.d_prime is None, result.d_prime_note) == (bool(note), note)
+
+
 def test_d_prime_known_answers() -> None:
     assert scoring.d_prime(50, 100) == 0
     assert scoring.d_prime(760, 1000) == pytest.approx(0.9989, abs=1e-4)

@@ -46,6 +46,8 @@ class Command(BaseCommand):
         report = alignment_of(study, options["mode"], version=version, settings=settings, instead=rules)
         if not report["scores"]:
             self.stderr.write(f"{study.slug} has no answers of mode {options['mode']} to score.")
+        for warning in report["warnings"]:
+            self.stderr.write(warning)
         self.stdout.write(json.dumps(report, indent=2) if options["json"] else summary(report))
 
     def study(self, slug: str) -> Study:

@@ -11,10 +11,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from django.core.management.base import BaseCommand, CommandError
 
-from survey_site.analysis.answers import AnswerTable
+from survey_site.analysis.answers import AnswerTable, ScoringError
 from survey_site.analysis.conditions_file import read_conditions
-from survey_site.analysis.csv_rows import REQUIRED, CsvError, ResponseFile
+from survey_site.analysis.csv_checks import CsvError
+from survey_site.analysis.csv_rows import REQUIRED, ResponseFile
 from survey_site.analysis.report import ReportSettings, alignment_report
+from survey_site.analysis.report_warnings import mixed_modes, unnamed_presentations
 from survey_site.analysis.scoring import ConditionScore, ScoreSettings, score_table
 from survey_site.analysis.versions import versions
 
@@ -47,11 +49,12 @@ class Command(BaseCommand):
             table = AnswerTable.from_rows(responses.rows(with_excluded=True))
         kept = np.frombuffer(responses.excluded, dtype=np.uint8) == 0
         scores = score_table(table.where(kept), settings=settings)
-        self.warn(responses, is_empty=not scores)
+        warnings = [*mixed_modes(responses.modes), *unnamed_presentations(responses.n_unnamed)]
+        self.warn(warnings, is_empty=not scores)
         if as_text:
             self.stdout.write(as_table(scores, responses, settings))
             return
-        printed = as_json(scores, responses, settings)
+        printed = {**as_json(scores, responses, settings), "warnings": warnings}
         if responses.n_excluded:
             without = score_table(table, settings=settings)
             printed["conditions_without_exclusions"] = [condition_as_json(score) for score in without]
@@ -66,24 +69,18 @@ class Command(BaseCommand):
         unknown = {row.condition for row in rows if row.condition} - {row["condition"] for row in cells}
         if unknown:
             raise CommandError(f"{conditions_path} does not have the conditions {', '.join(sorted(unknown))}")
-        report = alignment_report(
-            rows,
-            conditions=cells,
-            settings=ReportSettings(),
-        )
-        self.warn(responses, is_empty=not report["scores"])
+        try:
+            report = alignment_report(rows, conditions=cells, settings=ReportSettings())
+        except ScoringError as error:
+            raise CommandError(f"{path}: {error}") from None
+        self.warn(report["warnings"], is_empty=not report["scores"])
         self.stdout.write(json.dumps({"versions": versions(), **report}, indent=2))
 
-    def warn(self, responses: ResponseFile, *, is_empty: bool) -> None:
+    def warn(self, warnings: list[str], *, is_empty: bool) -> None:
         if is_empty:
             self.stderr.write("Nothing to score: no row of kind main has an answer.")
-        if responses.n_unnamed:
-            self.stderr.write(
-                f"{responses.n_unnamed} rows have no presentation_id: duplicates among them are not noticed."
-            )
-        if len(responses.modes) > 1:
-            modes = " and ".join(sorted(mode or "(empty)" for mode in responses.modes))
-            self.stderr.write(f"The scores mix rows of mode {modes}.")
+        for warning in warnings:
+            self.stderr.write(warning)
 
 
 @contextmanager

@@ -1,0 +1,37 @@
+"""What a reader must know about a report as a whole, in the same words wherever the answers come from."""
+
+from collections.abc import Iterable
+
+
+def mixed_modes(modes: Iterable[str]) -> list[str]:
+    """Of the scored answers: `real`, `pilot`, empty where not said."""
+    found = sorted({mode or "(empty)" for mode in modes})
+    return [f"The scores mix rows of mode {' and '.join(found)}."] if len(found) > 1 else []
+
+
+def unnamed_presentations(n: int) -> list[str]:
+    """n: rows that name no presentation."""
+    return [f"{n} rows have no presentation_id: duplicates among them are not noticed."] if n else []
+
+
+def unmarked_repeats(n: int) -> list[str]:
+    """n: answers of somebody who had answered the same reference before."""
+    if not n:
+        return []
+    said = "answer is a second one" if n == 1 else "answers are second ones"
+    return [
+        f"{n:,} {said} of a participant to a reference of a trial, and not marked as a repeat. Scores count "
+        "all answers; agreement and noise ceilings the first in time."
+    ]
+
+
+def not_compared(n: int) -> list[str]:
+    """n: pairs of conditions whose trials had different numbers of options."""
+    if not n:
+        return []
+    said = (
+        "1 pair of conditions with unequal chance was"
+        if n == 1
+        else f"{n:,} pairs of conditions with unequal chance were"
+    )
+    return [f"{said} not compared."]
