@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from functools import cache
 from typing import Any, cast
@@ -17,25 +16,13 @@ from rest_framework.views import APIView
 from survey_site.participation import services
 from survey_site.participation.errors import Forbidden
 from survey_site.participation.manifest import session_manifest
-from survey_site.participation.models import LogKind, Mode, SessionState, StudySession
-from survey_site.participation.payloads import unstorable
+from survey_site.participation.models import Mode, SessionState, StudySession
 from survey_site.participation.recruitment.endings import Ending, ending_of
 from survey_site.participation.services.previews import preview_version
 from survey_site.participation.withdrawal_views import withdrawal_address
 from survey_site.studies.models import Study, StudyStatus
 
-MAX_ENTRIES = 100
 MAX_PARAMETERS = 50  # of a participant's link
-DAY_MS = 86_400_000.0
-
-
-class Number(serializers.FloatField):
-    """A JSON number: no text, no true, no infinity."""
-
-    def to_internal_value(self, data: Any) -> float:
-        if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
-            self.fail("invalid")
-        return float(data)
 
 
 class Whole(serializers.IntegerField):
@@ -56,15 +43,6 @@ class Truth(serializers.BooleanField):
         return data
 
 
-def milliseconds() -> Number:
-    """A duration or a time since the page began; a day is more than any session lasts."""
-    return Number(min_value=0, max_value=DAY_MS, required=False, allow_null=True)
-
-
-def count() -> Whole:
-    return Whole(min_value=0, max_value=1_000_000, required=False, allow_null=True)
-
-
 class StartInput(serializers.Serializer):
     study = serializers.SlugField()
     mode = serializers.CharField(default="real")
@@ -81,50 +59,6 @@ class StartInput(serializers.Serializer):
 class ConsentInput(serializers.Serializer):
     agreed = Truth()
     consent_version = serializers.CharField()
-
-
-class AnswerInput(serializers.Serializer):
-    reference = Whole(min_value=0, max_value=1000)
-    option = Whole(min_value=0, max_value=1000, allow_null=True)
-
-
-class ResponsePayload(serializers.Serializer):
-    presentation = serializers.UUIDField()
-    answers = AnswerInput(many=True, allow_empty=False)
-    rt = milliseconds()
-    rt_raw_ms = milliseconds()
-    onset_frame_ms = milliseconds()
-    time_elapsed = milliseconds()
-    refresh_hz = Number(min_value=0, max_value=10_000, required=False, allow_null=True)
-    frames_dropped = count()
-    focus_lost = count()
-    trial_index = count()
-    attempt = Whole(min_value=1, max_value=1000, default=1)
-    trial_type = serializers.CharField(max_length=60, required=False, allow_blank=True)
-    timed_out = Truth(default=False)
-    confidence = Whole(min_value=1, max_value=6, required=False, allow_null=True)
-    input = serializers.ChoiceField(["key", "mouse", "touch"], required=False, allow_null=True)
-
-
-class EntryInput(serializers.Serializer):
-    seq = Whole(min_value=1, max_value=1_000_000)
-    kind = serializers.ChoiceField(LogKind.values)
-    payload = serializers.DictField()
-
-    def validate_payload(self, payload: dict[str, Any]) -> dict[str, Any]:
-        if fault := unstorable(payload):
-            raise serializers.ValidationError(fault)
-        return payload
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """The payload stays as it came, for the log; what a response says of it is checked beside it."""
-        if attrs["kind"] == LogKind.RESPONSE:
-            attrs["response"] = _check(ResponsePayload).run_validation(attrs["payload"])
-        return attrs
-
-
-class LogInput(serializers.Serializer):
-    entries = serializers.ListField(child=EntryInput(), allow_empty=False, max_length=MAX_ENTRIES)
 
 
 class FinishInput(serializers.Serializer):
@@ -246,20 +180,6 @@ class Manifest(APIView):
         if session.state == SessionState.DROPPED:
             raise Forbidden("session_expired", "this session was left for too long; it cannot go on")
         return Response(session_manifest(session))
-
-
-class Log(APIView):
-    def post(self, request: Request) -> Response:
-        given = checked(LogInput, request)
-        taken = services.record_log(session=session_of(request), entries=given["entries"])
-        return Response(
-            {
-                "acknowledged": taken.acknowledged,
-                "next_seq": taken.next_seq,
-                "state": taken.state,
-                "feedback": taken.feedback,
-            }
-        )
 
 
 class Finish(APIView):

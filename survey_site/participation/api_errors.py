@@ -13,18 +13,22 @@ from survey_site.participation.errors import ParticipationError
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler for this project."""
-    if isinstance(error, ParticipationError):
-        body: dict[str, Any] = {"code": error.code, "detail": error.detail}
-        if error.seq is not None:
-            body["seq"] = error.seq
-        return Response(body, status=error.status)
-    if isinstance(error, RequestDataTooBig):
-        most = f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes are taken"
-        return Response({"code": "too_large", "detail": f"the request is too large; {most}"}, status=413)
+    if isinstance(error, ParticipationError | RequestDataTooBig):
+        body, status = body_of(error)
+        return Response(body, status=status)
     response = exception_handler(error, context)
     if response is not None:
         response.data = {"code": _code(error), "detail": _detail(error)}
     return response
+
+
+def body_of(error: ParticipationError | RequestDataTooBig) -> tuple[dict[str, Any], int]:
+    """What is answered, and the HTTP status."""
+    if isinstance(error, RequestDataTooBig):
+        most = f"at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes are taken"
+        return {"code": "too_large", "detail": f"the request is too large; {most}"}, 413
+    body: dict[str, Any] = {"code": error.code, "detail": error.detail}
+    return body if error.seq is None else {**body, "seq": error.seq}, error.status
 
 
 def _code(error: Exception) -> str:

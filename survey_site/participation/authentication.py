@@ -12,14 +12,20 @@ KEYWORD = "Session"
 
 class SessionTokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[StudySession, str] | None:
-        scheme, _, token = get_authorization_header(request).decode("latin-1").partition(" ")
-        if scheme.lower() != KEYWORD.lower():
+        token = token_of(get_authorization_header(request).decode("latin-1"))
+        if token is None:
             return None
         try:
-            session = StudySession.objects.get(token_hash=token_hash(token.strip()))
+            session = StudySession.objects.get(token_hash=token_hash(token))
         except StudySession.DoesNotExist:
             raise AuthenticationFailed("this session token is not known") from None
         return session, token
 
     def authenticate_header(self, request: Request) -> str:
         return KEYWORD
+
+
+def token_of(header: str) -> str | None:
+    """The token in an Authorization header; None where it holds none of ours."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == KEYWORD.lower() else None

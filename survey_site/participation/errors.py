@@ -27,3 +27,22 @@ class Missing(ParticipationError):
     """There is no such thing."""
 
     status = 404
+
+
+class NotAuthenticated(ParticipationError):
+    """There is no session token, or it is of no session, or no longer."""
+
+    status = 401
+
+
+class UnknownToken(NotAuthenticated):
+    def __init__(self) -> None:
+        super().__init__("authentication_failed", "this session token is not known")
+
+
+class MethodNotAllowed(ParticipationError):
+    status = 405
+
+
+class UnsupportedMediaType(ParticipationError):
+    status = 415

@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from survey_site.participation import api, views, webhooks, withdrawal_views
+from survey_site.participation.log_view import session_log
 
 urlpatterns = [
     path("s/<slug:slug>/", views.survey_page, name="survey-page"),
@@ -17,7 +18,7 @@ urlpatterns = [
     path("api/sessions/me/", api.MySession.as_view(), name="api-session"),
     path("api/sessions/me/consent/", api.Consent.as_view(), name="api-consent"),
     path("api/sessions/me/manifest/", api.Manifest.as_view(), name="api-manifest"),
-    path("api/sessions/me/log/", api.Log.as_view(), name="api-log"),
+    path("api/sessions/me/log/", session_log, name="api-log"),
     path("hooks/prolific/", webhooks.ProlificWebhook.as_view(), name="prolific-webhook"),
     path("api/sessions/me/finish/", api.Finish.as_view(), name="api-finish"),
 ]

@@ -14,6 +14,7 @@ from survey_site.studies.models import StudyVersion, Trial
 class FrozenTrial:
     """By index, the keys of the trial's references and options."""
 
+    kind: str
     format: str
     references: dict[int, UUID]
     options: dict[int, UUID]
@@ -23,6 +24,7 @@ class FrozenTrial:
 def frozen_trial(trial_id: UUID) -> FrozenTrial:
     trial = Trial.objects.get(pk=trial_id)
     return FrozenTrial(
+        kind=trial.kind,
         format=trial.format,
         references=dict(trial.references.order_by().values_list("index", "pk")),
         options=dict(trial.options.order_by().values_list("index", "pk")),

@@ -3,8 +3,10 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
+import psycopg2
 import pytest
 from django.db import connection
 
@@ -309,6 +311,19 @@ def test_an_entry_posted_by_eight_at_once_is_stored_once(broker: object) -> None
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(post, range(8)))
     assert answers == [(200, [1])] * 8
+    assert (LogEntry.objects.count(), Response.objects.count()) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_kept_connection_that_broke_costs_no_answer(broker: object) -> None:
+    opened_study(n=2, n_catch=0)
+    visitor = running()
+    shown = visitor.presentations()[0]
+    connection.ensure_connection()
+    ours = connection.connection.info.backend_pid
+    with closing(psycopg2.connect(**connection.get_connection_params())) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [ours])
+    assert visitor.log(response(1, shown)).status_code == 200
     assert (LogEntry.objects.count(), Response.objects.count()) == (1, 1)
 
 

@@ -59,6 +59,7 @@ def test_the_whole_walk(study: Study) -> None:
     assert visitor.me().json() == {
         "session_id": started.json()["session_id"],
         "state": "finished",
+        "screened_out_by": "",
         "study": "faces",
         **NOTHING_YET,
         "completion_code": "DONE42",

@@ -1,7 +1,7 @@
 """Writes of the participation room, one subject a module."""
 
 from survey_site.participation.services.finishing import Completion, finish_session
-from survey_site.participation.services.logging import Acknowledgement, record_log
+from survey_site.participation.services.logging import Acknowledgement, check_token, record_log
 from survey_site.participation.services.sessions import (
     StartedSession,
     drop_stale,
@@ -14,6 +14,7 @@ __all__ = [
     "Acknowledgement",
     "Completion",
     "StartedSession",
+    "check_token",
     "drop_stale",
     "finish_session",
     "give_consent",

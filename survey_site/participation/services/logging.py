@@ -7,24 +7,34 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models.functions import Now
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
-from survey_site.participation.errors import Conflict, Forbidden, ParticipationError
+from survey_site.participation.errors import Conflict, Forbidden, ParticipationError, UnknownToken
+from survey_site.participation.log_body import Entry, ResponsePayload
 from survey_site.participation.models import (
     LogEntry,
     LogKind,
     Presentation,
-    Response,
     ScreenOut,
     SessionState,
     StudySession,
 )
 from survey_site.participation.payloads import same_json
+from survey_site.participation.services.log_store import (
+    LockedSession,
+    NewEntry,
+    NewResponse,
+    Shown,
+    lock_session,
+    stored_entries,
+    stored_from,
+    trust_connection,
+    write,
+)
 from survey_site.participation.services.practice import Practice, practice_of, verdicts
 from survey_site.participation.services.questionnaire import record_questionnaire
 from survey_site.studies.frozen import FrozenTrial, frozen_settings, frozen_trial
-from survey_site.studies.models import TrialFormat
+from survey_site.studies.models import TrialFormat, TrialKind
 
 TAKES_LOG = [
     SessionState.CONSENTED, SessionState.RUNNING, SessionState.FINISHED, SessionState.SCREENED_OUT,
@@ -45,163 +55,209 @@ class Acknowledgement:
     feedback: dict[str, dict[str, bool]]
 
 
-@transaction.atomic
-def record_log(*, session: StudySession, entries: Sequence[dict[str, Any]]) -> Acknowledgement:
-    """Store the entries, all or none: seq, kind, payload and, for responses, what was checked of it.
+def check_token(token_hash: str) -> None:
+    """Raises UnknownToken where the token is of no session."""
+    if not StudySession.objects.filter(token_hash=token_hash).exists():
+        raise UnknownToken
+
+
+def record_log(*, token_hash: str, entries: Sequence[Entry]) -> Acknowledgement:
+    """Store the entries, all or none.
 
     The same entry again is acknowledged and changes nothing. The same seq with another body, or another
     answer to an answered presentation, raises Conflict; an answer that does not fit the session's trials
-    raises ParticipationError. Entries are still taken after the session finished.
+    raises ParticipationError; a token of no session raises UnknownToken. Entries are still taken after the
+    session finished.
     """
-    token = session.token_hash
+    trust_connection()
+    try:
+        return _record(token_hash, entries)
+    except IntegrityError:
+        # Somebody answered the same presentation while this waited for the session; now that is seen.
+        return _record(token_hash, entries)
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block:
+            raise
+        connection.close()  # kept from a server that is gone; entries that were stored are found again
+        return _record(token_hash, entries)
+
+
+@transaction.atomic
+def _record(token_hash: str, entries: Sequence[Entry]) -> Acknowledgement:
+    answered = [entry.response.presentation for entry in entries if entry.response]
     # One writer a session: two requests with the same entry cannot both find it missing.
-    session.refresh_from_db(from_queryset=StudySession.objects.select_for_update())
-    if session.token_hash != token:
-        raise Forbidden("token_replaced", "this session has been taken over or withdrawn meanwhile")
-    if session.state not in TAKES_LOG or session.is_refused_device:
-        raise Forbidden("not_consented", f"this session is {session.state}; it takes no log")
-    stored = _stored(session, entries)
-    for entry in entries:
-        if entry["seq"] in stored:
-            _check_same(entry, stored[entry["seq"]])
-            continue
-        row = LogEntry.objects.create(
-            session=session, seq=entry["seq"], kind=entry["kind"], payload=entry["payload"]
-        )
-        stored[row.seq] = (row.kind, row.payload)
-        if row.kind == LogKind.RESPONSE:
-            _record_response(session, row, entry["response"])
-        elif row.kind == LogKind.QUESTIONNAIRE:
-            record_questionnaire(session, row)
-    feedback = _feedback(session, entries)
-    acknowledged = sorted({entry["seq"] for entry in entries})
-    _note_reach(session, acknowledged)
-    _note_activity(session, has_practised=bool(feedback))
+    session, shown = lock_session(token_hash, answered)
+    if session is None:
+        raise UnknownToken
+    _check_takes_log(session)
+    new = _new_entries(session, entries)
+    responses = [
+        row
+        for entry in new
+        if entry.response
+        for row in _responses(session, shown, entry.seq, entry.response)
+    ]
+    _note_reach(session, [entry.seq for entry in new])
+    if session.state == SessionState.CONSENTED:
+        session.state = SessionState.RUNNING
+    write(session, [NewEntry(entry.seq, entry.kind, entry.payload) for entry in new], responses)
+    for entry in new:
+        if entry.kind == LogKind.QUESTIONNAIRE:
+            _record_questionnaire(session, entry.seq)
     return Acknowledgement(
-        acknowledged=acknowledged,
+        acknowledged=sorted({entry.seq for entry in entries}),
+        feedback=_practised(session, shown),
         next_seq=session.next_seq,
         state=session.state,
-        feedback=feedback,
     )
 
 
-def _feedback(session: StudySession, entries: Sequence[dict[str, Any]]) -> dict[str, dict[str, bool]]:
-    """Whether the practice trials answered by these entries were answered right; a replay hears it again."""
-    answered = {str(entry["response"]["presentation"]) for entry in entries if "response" in entry}
-    if not answered or not frozen_settings(session.version_id)["n_practice"]:
+def _check_takes_log(session: LockedSession) -> None:
+    is_screened_out = session.state == SessionState.SCREENED_OUT
+    is_refused_device = is_screened_out and session.screened_out_by == ScreenOut.DEVICE
+    if session.state not in TAKES_LOG or is_refused_device:
+        raise Forbidden("not_consented", f"this session is {session.state}; it takes no log")
+
+
+def _new_entries(session: LockedSession, entries: Sequence[Entry]) -> list[Entry]:
+    """Those that are not stored; what is stored, or comes twice, must be the same."""
+    known = _stored(session, entries)
+    new = []
+    for entry in entries:
+        if entry.seq in known:
+            _check_same(entry, known[entry.seq])
+            continue
+        known[entry.seq] = (entry.kind, entry.payload)
+        new.append(entry)
+    return new
+
+
+def _stored(session: LockedSession, entries: Sequence[Entry]) -> dict[int, tuple[str, Any]]:
+    """Which of the entries are stored already; nothing is asked for what lies beyond all that is."""
+    seqs = [entry.seq for entry in entries if entry.seq <= session.last_seq]
+    return stored_entries(session, seqs) if seqs else {}
+
+
+def _check_same(entry: Entry, stored: tuple[str, Any]) -> None:
+    kind, payload = stored
+    if entry.kind != kind or not same_json(entry.payload, payload):
+        raise Conflict("conflict", f"entry {entry.seq} was stored before with another body", seq=entry.seq)
+
+
+def _note_reach(session: LockedSession, new: Sequence[int]) -> None:
+    """The log will hold these, too. Only what waits behind a gap that they may close is looked at."""
+    if not new:
+        return
+    stored = set(new)
+    if session.last_seq >= session.next_seq and session.next_seq in stored:
+        stored |= stored_from(session, session.next_seq)
+    session.last_seq = max(session.last_seq, *stored)
+    while session.next_seq in stored:
+        session.next_seq += 1
+
+
+def _practised(session: LockedSession, shown: dict[UUID, Shown]) -> dict[str, dict[str, bool]]:
+    """Whether the practice trials answered were answered right; a replay hears it again.
+
+    Practice that was not passed in any round screens the session out.
+    """
+    practice = {
+        str(one.pk) for one in shown.values() if frozen_trial(one.trial_id).kind == TrialKind.PRACTICE
+    }
+    if not practice:
         return {}
+    if session.state == SessionState.RUNNING and practice_of(session) == Practice.FAILED:
+        session.state, session.screened_out_by = SessionState.SCREENED_OUT, ScreenOut.PRACTICE
+        write(session, [], [])
     return {
-        shown: {"correct": right}
-        for shown, (_, right) in verdicts(session).items()
-        if shown in answered and right is not None
+        answered: {"correct": right}
+        for answered, (_, right) in verdicts(session).items()
+        if answered in practice and right is not None
     }
 
 
-def _stored(session: StudySession, entries: Sequence[dict[str, Any]]) -> dict[int, tuple[str, Any]]:
-    """Which of the entries are stored already; nothing is asked for what lies beyond all that is."""
-    seqs = [entry["seq"] for entry in entries if entry["seq"] <= session.last_seq]
-    if not seqs:
-        return {}
-    rows = LogEntry.objects.filter(session=session, seq__in=seqs).values_list("seq", "kind", "payload")
-    return {seq: (kind, payload) for seq, kind, payload in rows}
+def _record_questionnaire(session: LockedSession, seq: int) -> None:
+    row = LogEntry.objects.get(session=session.pk, seq=seq)
+    record_questionnaire(StudySession.objects.select_related("version").get(pk=session.pk), row)
 
 
-def _check_same(entry: dict[str, Any], stored: tuple[str, Any]) -> None:
-    kind, payload = stored
-    if entry["kind"] != kind or not same_json(entry["payload"], payload):
-        raise Conflict(
-            "conflict", f"entry {entry['seq']} was stored before with another body", seq=entry["seq"]
-        )
-
-
-def _note_activity(session: StudySession, *, has_practised: bool) -> None:
-    if session.state == SessionState.CONSENTED:
-        session.state = SessionState.RUNNING
-    if has_practised and session.state == SessionState.RUNNING and practice_of(session) == Practice.FAILED:
-        session.state, session.screened_out_by = SessionState.SCREENED_OUT, ScreenOut.PRACTICE
-    StudySession.objects.filter(pk=session.pk).update(
-        last_seen_at=Now(),
-        state=session.state,
-        screened_out_by=session.screened_out_by,
-        next_seq=session.next_seq,
-        last_seq=session.last_seq,
-    )
-
-
-def _note_reach(session: StudySession, stored: Sequence[int]) -> None:
-    """The log holds these, in order, too. Only what waited behind a gap that they may close is looked at."""
-    has_gap = session.last_seq >= session.next_seq
-    session.last_seq = max(session.last_seq, *stored)
-    if has_gap and session.next_seq in stored:
-        behind = LogEntry.objects.filter(session=session, seq__gte=session.next_seq).order_by("seq")
-        stored = list(behind.values_list("seq", flat=True))
-    for seq in stored:
-        session.next_seq += seq == session.next_seq
-
-
-def _record_response(session: StudySession, row: LogEntry, response: dict[str, Any]) -> None:
+def _responses(
+    session: LockedSession, shown: dict[UUID, Shown], seq: int, response: ResponsePayload
+) -> list[NewResponse]:
+    """A row for each reference of the presentation that is answered."""
     if session.state == SessionState.SCREENED_OUT:
-        raise Forbidden("screened_out", "this session was screened out; it takes no answers", seq=row.seq)
-    presentation = _presentation(session, response["presentation"], row.seq)
-    answers = _answers(response, presentation, row.seq)
-    _check_confidence(response, frozen_settings(session.version_id)["confidence_levels"], row.seq)
-    _check_unanswered(presentation, row.seq)
-    if response["attempt"] != presentation.attempt:
-        Presentation.objects.filter(pk=presentation.pk).update(attempt=response["attempt"])
-    Response.objects.bulk_create(
-        [
-            Response(
-                presentation=presentation,
-                reference_id=reference,
-                option_id=option,
-                entry=row,
-                **_facts(response),
-            )
-            for reference, option in answers
-        ]
-    )
-
-
-def _presentation(session: StudySession, wanted: UUID, seq: int) -> Presentation:
-    found = Presentation.objects.filter(session=session, pk=wanted).with_answered().order_by().first()
-    if found is None:
+        raise Forbidden("screened_out", "this session was screened out; it takes no answers", seq=seq)
+    presentation = shown.get(response.presentation)
+    if presentation is None:
         raise ParticipationError(
-            "unknown_presentation", f"presentation {str(wanted)!r} is not of this session", seq=seq
+            "unknown_presentation",
+            f"presentation {str(response.presentation)!r} is not of this session",
+            seq=seq,
         )
-    return found
+    answers = _answers(response, presentation, seq)
+    _check_confidence(response, frozen_settings(session.version_id)["confidence_levels"], seq)
+    _note_answered(presentation, response.attempt, seq)
+    return [
+        NewResponse(
+            seq=seq,
+            presentation_id=presentation.pk,
+            reference_id=reference,
+            option_id=option,
+            rt=response.rt,
+            rt_raw_ms=response.rt_raw_ms,
+            onset_frame_ms=response.onset_frame_ms,
+            time_elapsed=response.time_elapsed,
+            trial_type=response.trial_type,
+            trial_index=response.trial_index,
+            input=response.input or "",
+            refresh_hz=response.refresh_hz,
+            frames_dropped=response.frames_dropped,
+            focus_lost=response.focus_lost,
+            timed_out=response.timed_out,
+            confidence=response.confidence,
+        )
+        for reference, option in answers
+    ]
 
 
-def _answers(
-    response: dict[str, Any], presentation: Presentation, seq: int
-) -> list[tuple[UUID, UUID | None]]:
+def _note_answered(presentation: Shown, attempt: int, seq: int) -> None:
+    """A presentation is answered once; a second answer, even the same one under a new seq, is a conflict."""
+    if presentation.is_answered:
+        raise Conflict("already_answered", f"presentation {presentation.pk} is answered already", seq=seq)
+    presentation.is_answered = True
+    if attempt != presentation.attempt:
+        Presentation.objects.filter(pk=presentation.pk).update(attempt=attempt)
+
+
+def _answers(response: ResponsePayload, presentation: Shown, seq: int) -> list[tuple[UUID, UUID | None]]:
     """Keys of reference and chosen option."""
     trial = frozen_trial(presentation.trial_id)
-    asked = [answer["reference"] for answer in response["answers"]]
+    asked = [answer.reference for answer in response.answers]
     if sorted(asked) != sorted(trial.references):
         raise ParticipationError(
             "invalid_reference",
             f"answers are for references {sorted(asked)}; wanted: one each for {sorted(trial.references)}",
             seq=seq,
         )
-    chosen = [answer["option"] for answer in response["answers"] if answer["option"] is not None]
+    chosen = [answer.option for answer in response.answers if answer.option is not None]
     if trial.format == TrialFormat.MATCHING and len(set(chosen)) < len(chosen):
         raise ParticipationError(
             "invalid_option", f"options are {chosen}; in matching each is chosen once", seq=seq
         )
     return [
         (
-            trial.references[answer["reference"]],
-            _option(answer["option"], response, presentation.option_order, trial, seq),
+            trial.references[answer.reference],
+            _option(answer.option, response, presentation.option_order, trial, seq),
         )
-        for answer in response["answers"]
+        for answer in response.answers
     ]
 
 
 def _option(
-    position: int | None, response: dict[str, Any], order: list[int], trial: FrozenTrial, seq: int
+    position: int | None, response: ResponsePayload, order: list[int], trial: FrozenTrial, seq: int
 ) -> UUID | None:
     if position is None:
-        if not response["timed_out"]:
+        if not response.timed_out:
             raise ParticipationError(
                 "invalid_option", "an answer without an option is allowed only when timed_out", seq=seq
             )
@@ -213,10 +269,10 @@ def _option(
     return trial.options[order[position]]
 
 
-def _check_confidence(response: dict[str, Any], levels: int | None, seq: int) -> None:
+def _check_confidence(response: ResponsePayload, levels: int | None, seq: int) -> None:
     """Rated with every choice where the study asks for it, and never where it does not."""
-    given = response.get("confidence")
-    has_chosen = any(answer["option"] is not None for answer in response["answers"])
+    given = response.confidence
+    has_chosen = any(answer.option is not None for answer in response.answers)
     allowed = [*range(1, levels + 1)] if levels and has_chosen else [None]
     if given not in allowed:
         raise ParticipationError(
@@ -224,20 +280,3 @@ def _check_confidence(response: dict[str, Any], levels: int | None, seq: int) ->
             f"confidence is {given}; allowed here: {', '.join(map(str, allowed))}",
             seq=seq,
         )
-
-
-def _check_unanswered(presentation: Any, seq: int) -> None:
-    """A presentation is answered once; a second answer, even the same one under a new seq, is a conflict."""
-    if presentation.answered:
-        raise Conflict("already_answered", f"presentation {presentation.pk} is answered already", seq=seq)
-
-
-FACTS = (
-    "rt", "rt_raw_ms", "onset_frame_ms", "time_elapsed", "trial_type", "trial_index", "refresh_hz",
-    "frames_dropped", "focus_lost", "timed_out", "confidence",
-)  # fmt: skip
-
-
-def _facts(response: dict[str, Any]) -> dict[str, Any]:
-    facts = {name: response[name] for name in FACTS if response.get(name) is not None}
-    return {**facts, "input": response.get("input") or ""}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from survey_site.participation.models import Presentation, StudySession
+from survey_site.participation.services.log_store import LockedSession
 from survey_site.studies.frozen import frozen_settings
 from survey_site.studies.models import TrialKind
 
@@ -17,7 +18,7 @@ class Practice(Enum):
     FAILED = "failed"
 
 
-def practice_of(session: StudySession) -> Practice:
+def practice_of(session: StudySession | LockedSession) -> Practice:
     """A round is passed with `practice_pass` right answers; all rounds answered and none passed is failed."""
     needed = frozen_settings(session.version_id)["practice_pass"]
     rounds: dict[int, list[bool | None]] = {}
@@ -29,10 +30,10 @@ def practice_of(session: StudySession) -> Practice:
     return Practice.FAILED if len(whole) == len(rounds) else Practice.OPEN
 
 
-def verdicts(session: StudySession) -> dict[str, tuple[int, bool | None]]:
+def verdicts(session: StudySession | LockedSession) -> dict[str, tuple[int, bool | None]]:
     """By practice presentation: its round, and whether it was answered right; None is not answered."""
     rows = (
-        Presentation.objects.filter(session=session, trial__kind=TrialKind.PRACTICE)
+        Presentation.objects.filter(session=session.pk, trial__kind=TrialKind.PRACTICE)
         .order_by("position")
         .values_list("pk", "block", "responses__option", "responses__reference__answer")
     )

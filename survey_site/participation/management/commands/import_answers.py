@@ -5,11 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from rest_framework.exceptions import ValidationError
 
 from survey_site.participation.answer_files import FileRefused, read_answer_file
-from survey_site.participation.api import MAX_ENTRIES, LogInput
 from survey_site.participation.errors import ParticipationError
+from survey_site.participation.log_body import MAX_ENTRIES, read_entries
 from survey_site.participation.services import record_log
 
 
@@ -26,9 +25,8 @@ class Command(BaseCommand):
             session, entries = read_answer_file(text, take_unsigned=options["unsigned"])
             with transaction.atomic():
                 for first in range(0, len(entries), MAX_ENTRIES):
-                    given = LogInput(data={"entries": entries[first : first + MAX_ENTRIES]})
-                    given.is_valid(raise_exception=True)
-                    record_log(session=session, entries=given.validated_data["entries"])
-        except (OSError, UnicodeDecodeError, FileRefused, ParticipationError, ValidationError) as error:
+                    some = read_entries({"entries": entries[first : first + MAX_ENTRIES]})
+                    record_log(token_hash=session.token_hash, entries=some)
+        except (OSError, UnicodeDecodeError, FileRefused, ParticipationError) as error:
             raise CommandError(f"{options['file']}: {error}") from error
         self.stdout.write(f"{len(entries)} entries of session {session.pk} are stored")
