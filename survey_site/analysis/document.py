@@ -43,6 +43,7 @@ def document_of(results: StudyResults, *, source: ImageSource) -> dict[str, Any]
         "interval_names": list(INTERVALS.values()),
         "measures": [name for name, _ in MEASURES.values()],
         "warnings": [*report["warnings"], *_warnings(report["scores"], labels)],
+        "not_normalised": _not_normalised(report["scores"], labels),
         "figures": figures,
         "factor_figures": [figure for name, figure in figures.items() if name.startswith("by-")],
         "with_and_without": figures.get("with-and-without"),
@@ -79,13 +80,27 @@ def _row(score: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
         "all_intervals": [score["intervals"][name] for name in INTERVALS],
         "ceiling_lower": value_or_none(score["ceiling"], "lower"),
         "ceiling_upper": value_or_none(score["ceiling"], "upper"),
-        "normalised_value": value_or_none(score["normalised"].get("by_lower_ceiling"), "value"),
+        "normalised": _normalised(score),
         "agreement": [measure(score, key) for key in MEASURES],
         "first_side": value_or_none(score["side_bias"], "first_share"),
         "median_rt": None
         if "undefined" in score["reaction_times"]
         else value_or_none(score["reaction_times"]["all"], "median"),
     }
+
+
+def _normalised(score: Mapping[str, Any]) -> Mapping[str, Any]:
+    """By the lower ceiling, with its interval; or why there is none."""
+    by_lower: Mapping[str, Any] = score["normalised"].get("by_lower_ceiling", score["normalised"])
+    return by_lower
+
+
+def _not_normalised(scores: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> list[str]:
+    return [
+        f"{labels[score['condition']]}: {_normalised(score)['undefined']}."
+        for score in scores
+        if "undefined" in _normalised(score)
+    ]
 
 
 def _warnings(scores: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> list[str]:

@@ -35,6 +35,14 @@ def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> Interval:
     return _pooled(hits, n, confidence, "exact")
 
 
+def clopper_pearson_of_share(share: float, n: int, confidence: float) -> tuple[float, float]:
+    """Clopper & Pearson's ends for a share of `n` answers that need not be a whole number of them."""
+    hits, tail = share * n, (1 - confidence) / 2
+    low = float(stats.beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
+    high = float(stats.beta.isf(tail, hits + 1, n - hits)) if hits < n else 1.0
+    return low, high
+
+
 def twoway(table: CellTable, confidence: float = 0.95) -> Interval:
     """The default: two-way variance with a residual by analysis of variance, and ends that respect [0, 1].
 
@@ -157,7 +165,5 @@ def _combined(
 
 def _without_spread(table: CellTable, confidence: float) -> Interval:
     answers = min((count for count in table.answers.shape if count > 1), default=table.n)
-    hits, tail = table.estimate * answers, (1 - confidence) / 2
-    low = float(stats.beta.ppf(tail, hits, answers - hits + 1)) if hits > 0 else 0.0
-    high = float(stats.beta.isf(tail, hits + 1, answers - hits)) if hits < answers else 1.0
+    low, high = clopper_pearson_of_share(table.estimate, answers, confidence)
     return Interval(low, high, f"no spread between clusters: Clopper-Pearson on {answers}")

@@ -64,7 +64,8 @@ def _scores(report: Mapping[str, Any]) -> str:
         "and otherwise, like that over participants and items at once (Owen, 2007), has "
         f"{settings['replicates']:,} replicates from RNG seed {settings['rng_seed']}. "
         "Noise ceilings are the shares of answers that agree with the most frequent answer of the other "
-        "participants (lower) and of all (upper)."
+        "participants (lower) and of all (upper); normalised scores, (score - chance) / (ceiling - chance), "
+        "have Fieller's interval, from the two-way covariance of score and ceiling."
     )
 
 

@@ -135,11 +135,23 @@ def noise_ceiling(ratings: Ratings) -> NoiseCeiling:
         raise ScoringError("no unit was answered by two people; there is no ceiling")
     n = int(counts.sum())
     return NoiseCeiling(
-        lower=float(_agreeing_with_others(counts).sum() / n),
-        upper=float(counts.max(axis=1).sum() / n),
+        lower=float((counts * _shares_of_others(counts)).sum() / n),
+        upper=float((counts * _shares_of_all(counts)).sum() / n),
         n=n,
         n_units=len(counts),
     )
+
+
+def agreeing(ratings: Ratings, *, with_own: bool) -> NDArray[np.float64]:
+    """Of each answer, how far it agrees with the most frequent one to its unit, (observers, units).
+
+    The most frequent of all answers `with_own` (the upper ceiling is their mean), else of the others' (the
+    lower). 1 or 0, a tie its share; NaN where there is no answer, or no other.
+    """
+    counts = category_counts(np.where(ratings < 0, MISSING, ratings))
+    shares = _shares_of_all(counts) if with_own else _shares_of_others(counts)
+    found = shares[np.arange(ratings.shape[1]), np.maximum(ratings, 0)]
+    return np.where((ratings >= 0) & (counts.sum(axis=1) >= 2), found, np.nan)
 
 
 def _half_correlation(table: CellTable, in_half: NDArray[np.bool_]) -> float | None:
@@ -154,13 +166,19 @@ def _half_correlation(table: CellTable, in_half: NDArray[np.bool_]) -> float | N
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _agreeing_with_others(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Per unit, how many answers are the most frequent one among the others' (a tie counts its share)."""
-    agreeing = np.zeros(len(counts))
+def _shares_of_others(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Per unit and category, how far who chose it agrees with the most frequent answer of the others: 1, or
+    its share where that is tied, or 0.
+    """
+    shares = np.zeros(counts.shape)
     for category in range(counts.shape[1]):
         others = counts.copy()
         others[:, category] -= 1
-        most = others.max(axis=1)
-        tied = (others == most[:, None]).sum(axis=1)
-        agreeing += np.where(others[:, category] == most, counts[:, category] / tied, 0.0)
-    return agreeing
+        shares[:, category] = _shares_of_all(others)[:, category]
+    return shares
+
+
+def _shares_of_all(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The same with everybody's most frequent answer."""
+    most = counts == counts.max(axis=1, keepdims=True)
+    return most / most.sum(axis=1, keepdims=True)

@@ -18,13 +18,15 @@ from survey_site.analysis.canonical import canonical, second_answers
 from survey_site.analysis.comparisons import comparable_pairs, compare_conditions
 from survey_site.analysis.condition_levels import levels_of_cells
 from survey_site.analysis.mixed_logit import fit_mixed_logit, without_flat
-from survey_site.analysis.normalised import normalised
+from survey_site.analysis.normalised import CeilingCells, normalised_with_interval
 from survey_site.analysis.ranking import rank_networks
 from survey_site.analysis.responses import (
     MATCHING,
+    ItemCells,
     ResponseRow,
     answer_table,
     is_scored,
+    item_cells,
     numbers,
     ratings,
     repeats,
@@ -198,12 +200,12 @@ def _condition(
     rt, rated = numbers(row.rt for row in rows), numbers(row.confidence for row in rows)
     codes: dict[str, int] = {}  # in the rows' order: names must not matter
     people = np.array([codes.setdefault(row.participant, len(codes)) for row in rows])
-    correct = ratings(rows, by="correct")
-    ceiling = _or_why(lambda: asdict(reliability.noise_ceiling(ratings(rows, by="choice"))))
+    correct, chosen = ratings(rows, by="correct"), ratings(rows, by="choice")
+    ceiling = _or_why(lambda: asdict(reliability.noise_ceiling(chosen)))
     return {
         **score_json(score),
         "ceiling": ceiling,
-        "normalised": _or_why(lambda: _normalised(score, ceiling)),
+        "normalised": _or_why(lambda: _normalised(score, ceiling, rows, chosen)),
         "side_bias": _or_why(lambda: _side_bias(rows)),
         "reaction_times": _or_why(lambda: asdict(reaction_times.summarise(rt, right))),
         "speed_accuracy": _or_why(
@@ -225,20 +227,38 @@ def _or_why(statistic: Callable[[], Any]) -> Any:
         return {"undefined": str(error)}
 
 
-def _normalised(score: ConditionScore, ceiling: Mapping[str, Any]) -> dict[str, Any]:
+def _normalised(
+    score: ConditionScore, ceiling: Mapping[str, Any], rows: Sequence[ResponseRow], chosen: agreement.Ratings
+) -> dict[str, Any]:
     if score.chance is None:
         raise ScoringError("the number of options is not known for every row, so chance is not known")
     if "undefined" in ceiling:
         raise ScoringError(str(ceiling["undefined"]))
-    chance = score.chance
+    cells, chance = item_cells(rows), score.chance
     return {
         f"by_{which}_ceiling": _or_why(
             lambda which=which: asdict(  # type: ignore[misc]
-                normalised(score.estimate, chance=chance, ceiling=ceiling[which])
+                normalised_with_interval(
+                    _ceiling_cells(cells, chosen, with_own=which == "upper"),
+                    chance=chance,
+                    confidence=score.settings.confidence,
+                )
             )
         )
         for which in ("lower", "upper")
     }
+
+
+def _ceiling_cells(cells: ItemCells, chosen: agreement.Ratings, *, with_own: bool) -> CeilingCells:
+    """Units summed into their items."""
+    agreeing = reliability.agreeing(chosen, with_own=with_own)
+    of_item = np.eye(cells.answers.shape[1])[cells.item_of_unit]
+    return CeilingCells(
+        answers=cells.answers,
+        hits=cells.hits,
+        rated=~np.isnan(agreeing) @ of_item,
+        agreeing=np.nan_to_num(agreeing) @ of_item,
+    )
 
 
 def _side_bias(rows: Sequence[ResponseRow]) -> dict[str, Any]:

@@ -43,8 +43,8 @@ def _plain(document: dict[str, Any], results: StudyResults, root: Path) -> dict[
     """The document as JSON for the layout, images and figures as files beside it."""
     for name, figure in document.get("figures", {}).items():
         (root / f"{name}.svg").write_text(figure.svg, encoding="utf-8")
-    rows = ("rows", "interval_names", "measures", "warnings", "constants", "without_answers", "rules",
-            "left_out", "comparisons", "n_comparisons", "catch")  # fmt: skip
+    rows = ("rows", "interval_names", "measures", "warnings", "not_normalised", "constants",
+            "without_answers", "rules", "left_out", "comparisons", "n_comparisons", "catch")  # fmt: skip
     report = document["report"]
     return {
         **{name: document[name] for name in rows},

@@ -108,6 +108,35 @@ def ratings(rows: Sequence[ResponseRow], *, by: str) -> NDArray[np.int64]:
     return table
 
 
+class ItemCells(NamedTuple):
+    """answers, hits: (participants, items), rows and those that are right. item_of_unit: place of each unit's
+    item. Participants and units are in the order of `ratings`.
+    """
+
+    answers: NDArray[np.int64]
+    hits: NDArray[np.int64]
+    item_of_unit: NDArray[np.int64]
+
+
+def item_cells(rows: Sequence[ResponseRow]) -> ItemCells:
+    """One condition's scored rows by participant and item."""
+    people: dict[str, int] = {}
+    items: dict[str, int] = {}
+    units: dict[tuple[str, int], int] = {}
+    scored = [row for row in rows if is_scored(row)]
+    person = np.array([people.setdefault(row.participant, len(people)) for row in scored], dtype=np.int64)
+    item = np.array([items.setdefault(row.item, len(items)) for row in scored], dtype=np.int64)
+    right = np.array([bool(row.is_correct) for row in scored], dtype=np.bool_)
+    for row, place in zip(scored, item.tolist(), strict=True):
+        units.setdefault((row.item, row.reference), place)
+    shape, cell = (len(people), len(items)), person * len(items) + item
+    return ItemCells(
+        answers=np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape),
+        hits=np.bincount(cell[right], minlength=shape[0] * shape[1]).reshape(shape),
+        item_of_unit=np.array(list(units.values()), dtype=np.int64),
+    )
+
+
 class Repeats(NamedTuple):
     """Both answers to every repeated reference, as `reliability.retest` takes them."""
 

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 
 from survey_site.analysis.exclusion_services import exclude_session, include_session
 from survey_site.analysis.exports import stream_responses_csv
+from survey_site.analysis.management.commands.alignment import summary
 from survey_site.analysis.models import Exclusion
 from survey_site.analysis.scoring import ScoreSettings
 from survey_site.analysis.services import alignment_of, score_study
@@ -185,7 +186,10 @@ def test_the_command_prints_everything(answered: AnsweredStudy, strict: list[Stu
     assert "undefined" in matching["side_bias"]
     assert first["reaction_times"]["all"]["median"] == 512.25
     assert first["ceiling"] == {"lower": 1, "upper": 1, "n": 12, "n_units": 4}
-    assert first["normalised"]["by_lower_ceiling"] == {"value": 1, "note": ""}
+    assert first["normalised"]["by_lower_ceiling"] == {
+        "undefined": "the ceiling 1.000 (95% interval 0.292 to 1.000) is not clearly above chance 0.500; "
+        "nothing to scale by"
+    }
     assert first["krippendorff_alpha"] == {"undefined": "all ratings are the same; alpha is undefined"}
     assert report["factors"]["is_residual"][0]["condition"] == "1"
     assert "undefined" in report["mixed_model"]
@@ -277,6 +281,23 @@ def test_a_summary_is_printed_by_default(answered: AnsweredStudy, sessions: list
     lines = printed.getvalue().splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["condition", "-second", "first"]
     assert lines[3] == "4 of 4 sessions kept."
+    assert lines[2].endswith("  -")  # four people: no ceiling is clearly above chance
+
+
+@pytest.mark.parametrize(
+    ("normalised", "said"),
+    [
+        ({"value": 0.5, "low": 0.25, "high": 0.875, "note": ""}, "0.500 (0.250 - 0.875)"),
+        ({"value": 1, "low": None, "high": None, "note": "no interval"}, "1.000"),
+    ],
+)
+def test_the_summary_has_normalised_scores(
+    answered: AnsweredStudy, sessions: list[StudySession], normalised: dict[str, Any], said: str
+) -> None:
+    report = alignment("faces")
+    for score in report["scores"]:
+        score["normalised"] = {"by_lower_ceiling": normalised}
+    assert [line.endswith(f"  {said}") for line in summary(report).splitlines()[1:3]] == [True, True]
 
 
 def test_a_study_without_answers_says_so(answered: AnsweredStudy) -> None:

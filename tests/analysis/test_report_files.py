@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
@@ -36,6 +37,32 @@ def test_the_html_carries_its_images_and_escapes_names(results: StudyResults) ->
     assert "Net #1 &quot;x&quot; $y$ [z] &lt;b&gt;" in text
     assert "<b>" not in text
     assert "fewer than 75% of the catch trials right" in text
+
+
+@pytest.mark.parametrize(
+    ("normalised", "said"),
+    [
+        ({"value": 0.5, "low": 0.25, "high": 1.375, "note": ""}, "<td>0.50 (0.25 – 1.38)</td>"),
+        (
+            {"value": 1, "low": None, "high": None, "note": "no interval"},
+            '<td>1.00 <abbr title="no interval">*</abbr></td>',
+        ),
+        ({"undefined": "the ceiling is not clearly above chance"}, "<td>undefined</td>"),
+    ],
+)
+def test_a_normalised_score_has_its_interval_or_the_reason_why_there_is_none(
+    results: StudyResults, normalised: dict[str, Any], said: str
+) -> None:
+    for score in results.report["scores"]:
+        score["normalised"] = {"by_lower_ceiling": normalised}
+    text = report_html(results)
+    assert text.count(said) == 2
+    assert text.count(": the ceiling is not clearly above chance.</li>") == 2 * ("undefined" in normalised)
+    assert report_pdf(results).startswith(b"%PDF-")
+
+
+def test_what_all_of_it_rests_on_is_said_first(results: StudyResults) -> None:
+    assert "<li>1 pair of conditions with unequal chance was not compared.</li>" in report_html(results)
 
 
 def test_the_pdf_is_tagged_and_has_pages(results: StudyResults) -> None:

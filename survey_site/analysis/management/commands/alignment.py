@@ -83,11 +83,11 @@ def summary(report: dict[str, Any]) -> str:
     lines = [f"{'condition':<{width}}  score       n  people  items  twoway         normalised"]
     for score in report["scores"]:
         interval = score["intervals"]["twoway"]
-        scaled = score["normalised"].get("by_lower_ceiling", {}).get("value")
         lines.append(
             f"{score['condition']:<{width}}  {score['score']:.3f}  {score['n']:>6}  "
             f"{score['n_participants']:>6}  {score['n_items']:>5}  {interval['low']:.3f} - "
-            f"{interval['high']:.3f}  " + ("-" if scaled is None else f"{scaled:.3f}")
+            f"{interval['high']:.3f}  "
+            + _scaled(score["normalised"].get("by_lower_ceiling", score["normalised"]))
         )
     counted = report["exclusions"]["flow"]
     lines.append(f"{counted['kept']} of {counted['assessed']} sessions kept.")
@@ -99,3 +99,11 @@ def summary(report: dict[str, Any]) -> str:
         )
     lines += [f"{rule}: {n} left out" for rule, n in counted["by_rule"].items()]
     return "\n".join(lines)
+
+
+def _scaled(score: dict[str, Any]) -> str:
+    """A normalised score with its interval, as far as they are defined."""
+    if "undefined" in score:
+        return "-"
+    ends = "" if score["low"] is None else f" ({score['low']:.3f} - {score['high']:.3f})"
+    return f"{score['value']:.3f}{ends}"
