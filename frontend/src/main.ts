@@ -1,6 +1,6 @@
 import { ApiError, getStudy, isTemporary, type Study } from "./api";
 import { element } from "./html";
-import { chooseLanguage, stringsFor } from "./i18n";
+import { chooseLanguage, setDocumentLanguage, spokenFor, stringsFor } from "./i18n";
 import { readLink } from "./link";
 import { SurveySession } from "./session";
 import "./styles.css";
@@ -9,13 +9,17 @@ import { openStore } from "./transport/store";
 
 async function main(app: HTMLElement): Promise<void> {
   const strings = stringsFor(navigator.language);
+  setDocumentLanguage(spokenFor(navigator.language), strings);
   const slug = app.dataset.study ?? "";
   try {
     showMessage(app, strings.loading);
+    app.querySelector(".waiting")?.classList.add("is-loading");
     const study = await persist(
       () => loadStudy(slug),
       isTemporary,
-      () => showMessage(app, strings.offlineRetry),
+      (failures) => {
+        if (failures === 1) showMessage(app, strings.offlineRetry);
+      },
     );
     const session = new SurveySession(app, study, await openStore(), window.location.search);
     await session.run();
@@ -39,8 +43,8 @@ async function loadStudy(slug: string): Promise<Study> {
 function showMessage(app: HTMLElement, text: string, title?: string, error?: unknown): void {
   const page = element("main", { class: "stage" });
   const box = element("div", { class: title ? "iri-page" : "waiting", role: title ? "alert" : "status" });
-  if (title) box.append(element("h1", {}, title));
-  box.append(element("p", {}, text));
+  box.append(element("h1", {}, title ?? text));
+  if (title) box.append(element("p", {}, text));
   if (error !== undefined) {
     box.append(element("p", { class: "technical" }, error instanceof Error ? error.message : String(error)));
   }

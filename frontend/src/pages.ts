@@ -153,7 +153,11 @@ export function lastPage(title: string, text: string, strings: Strings, ending: 
 
 /** The address is written out, so that it can be kept. */
 export function withdrawNote(strings: Strings, address: string): HTMLElement {
-  const link = element("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, address);
+  const link = element(
+    "a",
+    { href: address, target: "_blank", rel: "noopener noreferrer", dir: "ltr" },
+    address,
+  );
   const note = element("section", { class: "withdraw" });
   note.append(element("h2", {}, strings.withdrawTitle), element("p", {}, strings.withdrawText));
   note.append(element("p", {}, link));
@@ -171,7 +175,8 @@ function submitForm(strings: Strings, { action, fields }: NonNullable<Ending["su
 }
 
 function codeBox(strings: Strings, code: string): HTMLElement {
-  const shown = element("output", { class: "code", "data-testid": "completion-code" }, code);
+  const shown = element("output", { class: "code", "data-testid": "completion-code" });
+  shown.append(element("bdi", { dir: "ltr" }, code));
   const copy = element("button", { type: "button", class: "iri-page-button" }, strings.copy);
   copy.addEventListener("click", async () => {
     await navigator.clipboard.writeText(code);

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { Presentation, Question } from "../src/api";
 import { answerFile } from "../src/download";
 import { richText } from "../src/html";
-import { chooseLanguage, fill, stringsFor } from "../src/i18n";
+import { chooseLanguage, fill, setDocumentLanguage, spokenFor, stringsFor } from "../src/i18n";
 import { imageSize } from "../src/layout";
 import { readLink, sessionKey } from "../src/link";
 import { remainingSteps } from "../src/order";
@@ -165,13 +165,22 @@ describe("languages", () => {
   it("fill the same values in each", () => {
     const marks = (text: string) => [...text.matchAll(/\{\w+\}/g)].map((match) => match[0]).sort();
     const english = stringsFor("en");
-    for (const language of ["de", "es", "fr"]) {
+    for (const language of ["ar", "de", "es", "fr"]) {
       const strings = stringsFor(language);
       expect(strings.languageName).not.toBe(english.languageName);
       for (const key of Object.keys(english) as (keyof typeof english)[]) {
         expect(marks(strings[key]), `${language}.${key}`).toEqual(marks(english[key]));
       }
     }
+  });
+
+  it("are written the way the language is", () => {
+    const root = document.documentElement;
+    setDocumentLanguage("ar", stringsFor("ar"));
+    expect([root.lang, root.dir]).toEqual(["ar", "rtl"]);
+    setDocumentLanguage("de", stringsFor("de"));
+    expect([root.lang, root.dir]).toEqual(["de", "ltr"]);
+    expect([spokenFor("ar-EG"), spokenFor("de-AT"), spokenFor("eo")]).toEqual(["ar", "de", "en"]);
   });
 
   it("fall back to English", () => {

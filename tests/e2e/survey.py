@@ -1,8 +1,8 @@
 """Studies of IRIs that nobody computed, on a real web server: what participants meet, without a worker.
 
 Run as `python -m tests.e2e.survey '<JSON>'` in a lab's environment it makes open studies; their settings are
-those of `tests.builders.opened_study`, `condition`, `labels` and `questions` are those of its conditions,
-targets and questionnaire.
+those of `tests.builders.opened_study`, `condition`, `labels`, `questions` and `texts` are those of its
+conditions, targets, questionnaire and texts.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def make_study(
     condition: Any = None,
     labels: Any = None,
     questions: Any = (),
+    texts: Any = None,
     **settings: Any,
 ) -> None:
     from survey_site.stimuli.models import TargetImage
@@ -58,6 +59,7 @@ def make_study(
     from tests.builders import draft_study, icon_image_of
 
     study = draft_study(slug, n=n, slug=slug, **settings)
+    study.texts.update(**(texts or {}))
     for row in study.conditions.all():
         for name, value in (condition or {}).items():
             setattr(row, name, value)

@@ -233,7 +233,7 @@ def test_answers_that_come_while_somebody_withdraws_go_too_or_are_refused(broker
 
 def test_every_language_of_the_page_has_every_word() -> None:
     languages = sorted(file.stem for file in LANGUAGES.glob("*.json"))
-    assert languages == ["de", "en", "es", "fr"]
+    assert languages == ["ar", "de", "en", "es", "fr"]
     for language in languages:
         assert words_in(language).keys() == words_in("en").keys()
         assert all(json.dumps(text) for text in words_in(language).values())

@@ -9,11 +9,22 @@ const catalogue = new Map<string, Strings>(
   Object.entries(files).map(([path, file]) => [path.replace(/^\.\/|\.ts$/g, ""), file.strings]),
 );
 
-/** The strings of a language; of its base language ("de" for "de-AT"), else English. */
+/** The language that is spoken to somebody who asks for this one: its base ("de" for "de-AT"), else English. */
+export function spokenFor(language: string): string {
+  return [language, base(language)].find((known) => catalogue.has(known)) ?? "en";
+}
+
+/** The strings of the language that is spoken. */
 export function stringsFor(language: string): Strings {
-  const found = catalogue.get(language) ?? catalogue.get(base(language)) ?? catalogue.get("en");
+  const found = catalogue.get(spokenFor(language));
   if (!found) throw new Error("The page was built without src/i18n/en.ts.");
   return found;
+}
+
+/** Tells the browser, and whoever reads the page aloud, how it is written. */
+export function setDocumentLanguage(language: string, { direction }: Strings): void {
+  document.documentElement.lang = language;
+  document.documentElement.dir = direction;
 }
 
 /**

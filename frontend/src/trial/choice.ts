@@ -159,7 +159,11 @@ class ChoiceView implements Staged {
       this.#frames.push(frame);
       button.append(frame);
     }
-    if (option.label) button.append(element("span", "iri-trial-label", option.label));
+    if (option.label) {
+      const label = element("span", "iri-trial-label", option.label);
+      label.dir = "auto";
+      button.append(label);
+    }
     if (option.caption) button.append(element("span", "iri-trial-caption", option.caption));
     return button;
   }
