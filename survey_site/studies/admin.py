@@ -147,7 +147,8 @@ class StudyAdmin(ModelAdmin):
             {
                 "fields": [
                     ("trials_per_participant", "n_catch"),
-                    ("n_practice", "practice_pass", "practice_rounds"),
+                    ("n_practice", "practice_pass"),
+                    "practice_rounds",
                     ("n_repeats", "repeat_distance"),
                     ("break_every", "rng_seed"),
                     ("quota", "resume_minutes"),

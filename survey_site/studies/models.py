@@ -88,7 +88,7 @@ class Study(models.Model):
         "practice trials", default=0, help_text="Trials with feedback before the others; they are not scored."
     )
     practice_pass = models.PositiveIntegerField(
-        default=0, help_text="Right answers needed in a round of practice to go on; 0: none."
+        "right practice answers", default=0, help_text="Needed in one round to go on; 0: none."
     )
     practice_rounds = models.PositiveIntegerField(
         default=2,
@@ -104,23 +104,28 @@ class Study(models.Model):
         help_text="Least distance between both showings, in trials.",
     )
     break_every = models.PositiveIntegerField(default=40, help_text="Trials between breaks; 0: no breaks.")
-    time_limit_ms = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no limit.")
-    fixation_ms = models.PositiveIntegerField(default=300)
+    time_limit_ms = models.PositiveIntegerField(
+        "time limit (ms)", null=True, blank=True, help_text="Empty: no limit."
+    )
+    fixation_ms = models.PositiveIntegerField(
+        "fixation (ms)", default=300, help_text="A cross before each trial; 0: none."
+    )
     image_frames = models.PositiveIntegerField(
         null=True, blank=True, help_text="Display frames for which images are shown; empty: until the answer."
     )
     reference_ms = models.PositiveIntegerField(
+        "reference first (ms)",
         null=True,
         blank=True,
         help_text="The reference is shown first, alone, for so long; empty: together with the options.",
     )
     mask_ms = models.PositiveIntegerField(
-        default=200, help_text="Noise after a reference that was shown first; 0: none."
+        "mask (ms)", default=200, help_text="Noise after a reference that was shown first; 0: none."
     )
     confidence_levels = models.PositiveIntegerField(
         "confidence", choices=ConfidenceLevels, null=True, blank=True, help_text="Asked after every choice."
     )
-    rng_seed = models.BigIntegerField(default=0, help_text="Order and sides follow from it.")
+    rng_seed = models.BigIntegerField("RNG seed", default=0, help_text="Order and sides follow from it.")
     quota = models.PositiveIntegerField(
         null=True, blank=True, help_text="So many participants, then nobody more is taken; empty: no limit."
     )
@@ -130,7 +135,13 @@ class Study(models.Model):
         help_text="Whoever is away for longer cannot go on, and the place in the design is given to another.",
     )
     # The page
-    mobile_policy = models.CharField(max_length=10, choices=MobilePolicy, default=MobilePolicy.ALLOW)
+    mobile_policy = models.CharField(
+        "phones",
+        max_length=10,
+        choices=MobilePolicy,
+        default=MobilePolicy.ALLOW,
+        help_text="Warn: better come with a computer. Block: only with one; who is refused is counted.",
+    )
     keyboard_shortcuts = models.BooleanField(default=True)
     image_scaling = models.CharField(max_length=10, choices=ImageScaling, default=ImageScaling.SMOOTH)
     # Who comes
@@ -141,7 +152,7 @@ class Study(models.Model):
         "Prolific's study ID",
         max_length=100,
         blank=True,
-        help_text="If given, links of another Prolific study are refused.",
+        help_text="Only where people come by Prolific: links of another of its studies are refused.",
     )
     group = models.SlugField(
         "study group",
@@ -156,11 +167,15 @@ class Study(models.Model):
     )
     # What participants take back to their recruiter
     completion_code = models.CharField(max_length=40, blank=True, help_text="Empty: made when it opens.")
-    refusal_code = models.CharField(max_length=40, blank=True)
+    refusal_code = models.CharField(max_length=40, blank=True, help_text="For those who do not consent.")
     screened_out_code = models.CharField(
-        max_length=40, blank=True, help_text="For those who do not pass the practice."
+        "screened-out code",
+        max_length=40,
+        blank=True,
+        help_text="For those who do not pass the practice, or whose phone is refused.",
     )
     failed_check_code = models.CharField(
+        "failed-check code",
         max_length=40,
         blank=True,
         help_text="Instead of the completion code for those with too few catch trials right; empty: none.",
@@ -169,6 +184,7 @@ class Study(models.Model):
         "catch trials needed", default=0, help_text="Right ones, for the completion code."
     )
     completion_url = models.URLField(
+        "completion address",
         blank=True,
         validators=[URLValidator(schemes=["http", "https"])],
         help_text="Where the page leads at the end, if anywhere. Prolific's address is made from the codes.",
@@ -315,12 +331,14 @@ class Condition(models.Model):
     layer = models.ForeignKey(Layer, on_delete=models.PROTECT, related_name="conditions")
     recipe = models.ForeignKey(Recipe, on_delete=models.PROTECT, related_name="conditions")
     image_set = models.ForeignKey(ImageSet, on_delete=models.PROTECT, related_name="conditions")
-    iri_seed = models.BigIntegerField(default=0, help_text="RNG seed of the job that made the IRIs.")
+    iri_seed = models.BigIntegerField(
+        "IRI seed", default=0, help_text="RNG seed of the job that made the IRIs."
+    )
     include_failed = models.BooleanField("include IRIs that failed their quality check", default=False)
     format = models.CharField(max_length=20, choices=TrialFormat, default=TrialFormat.TWO_AFC)
     foil_rule = models.CharField(max_length=20, choices=FoilRule, default=FoilRule.START)
     n_options = models.PositiveIntegerField(
-        default=2, validators=[MinValueValidator(2), MaxValueValidator(16)]
+        "number of options", default=2, validators=[MinValueValidator(2), MaxValueValidator(16)]
     )
 
     FROZEN = (
