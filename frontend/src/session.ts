@@ -15,7 +15,7 @@ import {
 import { deviceFacts, isSmallTouchDevice } from "./device";
 import { type AnswerFile, downloadButton } from "./download";
 import { element } from "./html";
-import { stringsFor } from "./i18n";
+import { setDocumentLanguage, stringsFor } from "./i18n";
 import type { Strings } from "./i18n/strings";
 import { currentViewport, type Grid, imageSize } from "./layout";
 import { isMturkPreview, readLink, type SurveyLink, sessionKey } from "./link";
@@ -96,8 +96,7 @@ export class SurveySession {
     this.#key = sessionKey(study.slug, this.#link);
     this.#language = study.language;
     this.#strings = stringsFor(this.#language);
-    document.documentElement.lang = this.#language;
-    document.documentElement.dir = this.#strings.direction;
+    setDocumentLanguage(this.#language, this.#strings);
     document.title = study.title;
     this.#shell = new Shell(app, this.#strings);
     this.#stage = new Stage(this.#shell.stage);
@@ -309,6 +308,7 @@ export class SurveySession {
       loadImage: (url) => this.#preloader.take(url),
     };
     await this.#awaitVerdicts(log, manifest, answered, practice);
+    let late = "";
     for (const [place, { presentation, breakBefore }] of steps.entries()) {
       if (practice.standing === "failed") return;
       if (!practice.isNeeded(presentation)) continue;
@@ -316,14 +316,16 @@ export class SurveySession {
       this.#shell.showProgress(done, total);
       if (breakBefore) await this.#page(log, "break", pages.breakPage(this.#strings));
       this.#preload(steps, place);
-      this.#shell.announce(announcement(this.#strings, done + 1, total));
+      this.#shell.announce(`${late} ${announcement(this.#strings, done + 1, total)}`.trim());
       const attempt = (attempts.get(presentation.id) ?? 0) + 1;
       attempts.set(presentation.id, attempt);
       log.append("event", { event: "trial_started", presentation: presentation.id, attempt }, true);
       const data = await this.#stage.show<TrialRow>(describeTrial(presentation, context));
       log.append("response", responsePayload(presentation, data, attempt));
       answered.add(presentation.id);
-      if (data.timed_out) this.#shell.announce(this.#strings.timedOut);
+      // Said together with what comes next, which would cut it short; also on its own, if a page comes next.
+      late = data.timed_out ? this.#strings.timedOut : "";
+      if (late) this.#shell.announce(late);
       if (presentation.feedback) await this.#practise(log, presentation, practice);
     }
     const last = steps.at(-1)?.presentation;
@@ -480,7 +482,8 @@ export class SurveySession {
       this.#shell.restoreStage();
       onUse();
     });
-    this.#shell.replaceStage(strings.otherTabTitle, strings.otherTabText, use);
+    const buttons = element("div", { class: "iri-page-buttons" }, use);
+    this.#shell.replaceStage(strings.otherTabTitle, strings.otherTabText, buttons);
   }
 
   #showRefusal(api: SessionApi, log: Outbox, refusal: Error | null): void {
@@ -531,7 +534,9 @@ export class SurveySession {
   }
 
   #imageSize(manifest: Manifest, grid: Grid): number {
-    return imageSize(manifest.image_px, currentViewport(), grid, manifest.settings.image_scaling);
+    const viewport = currentViewport();
+    const room = { ...viewport, height: viewport.height - this.#shell.heightAbove };
+    return imageSize(manifest.image_px, room, grid, manifest.settings.image_scaling);
   }
 
   #preload(steps: readonly Step[], place: number): void {

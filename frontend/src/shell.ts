@@ -16,6 +16,7 @@ export class Shell {
   readonly #bar: HTMLElement;
   readonly #notice = element("div", { class: "notice", role: "alert" });
   readonly #voice = element("div", { class: "visually-hidden", "aria-live": "polite" });
+  #previewNote: HTMLElement | null = null;
   #latest: SaveState = { waiting: 0, waitingSince: null, isTroubled: false, refusal: null };
   #quiet: ReturnType<typeof setTimeout> | null = null;
 
@@ -76,7 +77,13 @@ export class Shell {
 
   /** Says that nothing counts, for as long as the page is open. */
   showPreviewNote(): void {
-    this.app.before(element("aside", { class: "preview-note" }, this.strings.previewNote));
+    this.#previewNote = element("aside", { class: "preview-note" }, this.strings.previewNote);
+    this.app.before(this.#previewNote);
+  }
+
+  /** What stays above the page however it is scrolled, in CSS pixels. */
+  get heightAbove(): number {
+    return this.#previewNote?.offsetHeight ?? 0;
   }
 
   /** Takes the stage off the page, which ends its keys and clicks, and says why. */

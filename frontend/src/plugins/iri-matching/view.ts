@@ -203,7 +203,10 @@ export class MatchingView implements Staged {
 
   #describe(button: HTMLButtonElement, mark: string, name: string, match: string | null): void {
     const tag = button.lastElementChild as HTMLElement;
-    tag.textContent = match === null ? mark : `${mark} – ${match}`;
+    tag.textContent = mark;
+    // Painted by the style sheet: the button's text is part of its name, as the name says it.
+    if (match === null) delete tag.dataset.match;
+    else tag.dataset.match = match;
     button.classList.toggle("is-matched", match !== null);
     const words = this.trial.matched_label.replace("{name}", name).replace("{match}", match ?? "");
     button.setAttribute("aria-label", match === null ? name : words);
