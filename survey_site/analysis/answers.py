@@ -91,7 +91,7 @@ class AnswerTable:
         item: Sequence[Any] | NDArray[Any],
         is_correct: Sequence[Any] | NDArray[Any],
         n_options: Sequence[int | None] | NDArray[Any] | None = None,
-        trial_format: Sequence[str | None] | None = None,
+        trial_format: Sequence[str | None] | NDArray[Any] | None = None,
     ) -> "AnswerTable":
         """Columns of equal length: ids of any kind (`str` is the name), True, False, 1 or 0, and counts.
 
@@ -237,7 +237,7 @@ def _coded(column: Sequence[Any] | NDArray[Any]) -> tuple[tuple[str, ...], IntAr
     return tuple(coder), codes
 
 
-def _formats(column: Sequence[str | None]) -> tuple[tuple[str, ...], IntArray]:
+def _formats(column: Sequence[str | None] | NDArray[Any]) -> tuple[tuple[str, ...], IntArray]:
     return _coded([name or "" for name in column])
 
 
