@@ -173,7 +173,8 @@ def test_target_iri_and_start_image_stand_side_by_side_with_their_figures(
     study: OpenStudy, researcher: Researcher
 ) -> None:
     researcher.go_to("IRI jobs")
-    researcher.page.get_by_role("link", name="EfficientNet-Lite0 · _avg_pooling").click()
+    row = researcher.page.get_by_role("row", name="EfficientNet-Lite0 · _avg_pooling")
+    row.get_by_role("link").first.click()
     figures = researcher.page.get_by_role("figure")
     expect(figures).to_have_count(3)
     for figure, name in zip(figures.all(), PHOTOGRAPHS, strict=True):

@@ -8,6 +8,7 @@ files in FAULTS_FOLDER, so that a running worker can be told:
     store-is-full      the image store takes nothing while the file is there
     poison             chunks with a target named in the file fail
     ignore-the-lease   a worker does not heed that its lease is lost, and writes all the same
+    hold               no inversion ends while the file is there
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def _invert(attempt: Attempt, iri: IRI) -> None:
     if is_asked("poison") and iri.target.name in (FOLDER / "poison").read_text().split():
         raise RuntimeError(f"{iri.target.name} is poison")
     until = time.monotonic() + SECONDS
-    while (left := until - time.monotonic()) > 0:
-        time.sleep(min(SLICE, left))
+    while (left := until - time.monotonic()) > 0 or is_asked("hold"):
+        time.sleep(min(SLICE, left) if left > 0 else SLICE)
         if not is_asked("ignore-the-lease"):
             attempt.check()

@@ -78,11 +78,13 @@ def test_every_message_is_delivered_twice(site: FaultySite, report: Report) -> N
 def test_two_workers_hold_the_same_chunk(site: FaultySite, report: Report) -> None:
     """The first does not heed that it lost its lease, and writes: it may not."""
     site.ask_for("ignore-the-lease")
-    site.hire(2, FAKE_SECONDS="10")
+    hold = site.ask_for("hold")
+    site.hire(2)
     (job,) = site.call("queue", count=1)
     first = site.wait_for_claim(job)
     lapsed = time.monotonic()
     site.lapse_until_another_claims(job, first)
+    hold.unlink()
     site.wait_for_end(job)
     seconds = time.monotonic() - lapsed
     assert wait_until(lambda: "is no longer held under token 1" in site.last_words(first), 30)
