@@ -5,8 +5,8 @@ from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 from survey_site.analysis.cells import CellTable, Clusters
 from survey_site.analysis.intervals import Interval
@@ -60,10 +60,10 @@ def exact_over_participants(clusters: Clusters, confidence: float) -> Interval |
     sd = sqrt(clusters.count * float(chances @ values**2) - mean**2 / clusters.count)
     # The sums that are looked at: all, or those around the mean; what lies further away has no chance.
     most = clusters.count * int(values.max())
-    length = fft.next_fast_len(min(most, ceil(2 * FURTHEST_SDS * sd)) + 1, real=True)
+    length = scipy.fft.next_fast_len(min(most, ceil(2 * FURTHEST_SDS * sd)) + 1, real=True)
     first = max(0, ceil(mean - length / 2)) if length <= most else 0
     one = np.bincount(values % length, weights=chances, minlength=length)
-    wrapped = fft.irfft(fft.rfft(one) ** clusters.count, length)
+    wrapped = scipy.fft.irfft(scipy.fft.rfft(one) ** clusters.count, length)
     sums = np.cumsum(np.roll(wrapped, -(first % length)))
     total = int(clusters.n[0]) * clusters.count
     base = int(clusters.hits.min()) * clusters.count + first

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from survey_site.analysis.answers import AnswerTable, ScoringError
 
@@ -134,7 +134,7 @@ def equivalence_test(differences: FloatArray, *, margin: float, alpha: float = 0
     values = np.sort(differences)  # their order must not matter, not even to the last bit
     mean = float(values.mean())
     error = float(values.std(ddof=1)) / n**0.5
-    half = error * float(stats.t.ppf(1 - alpha, n - 1))
+    half = error * float(scipy.stats.t.ppf(1 - alpha, n - 1))
     return Equivalence(
         estimate=mean,
         margin=margin,
@@ -238,15 +238,15 @@ def _place(table: AnswerTable, condition: str) -> int:
 
 def _t_interval(differences: FloatArray, confidence: float) -> tuple[float, float]:
     values, n = np.sort(differences), len(differences)
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / n**0.5
+    half = scipy.stats.t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / n**0.5
     return float(values.mean() - half), float(values.mean() + half)
 
 
 def _larger_one_sided_p(mean: float, error: float, margin: float, freedom: int) -> float:
     if error == 0:  # nobody differs from the rest: certain either way
         return 0.0 if abs(mean) < margin else 1.0
-    above = float(stats.t.sf((mean + margin) / error, freedom))
-    below = float(stats.t.cdf((mean - margin) / error, freedom))
+    above = float(scipy.stats.t.sf((mean + margin) / error, freedom))
+    below = float(scipy.stats.t.cdf((mean - margin) / error, freedom))
     return max(above, below)
 
 

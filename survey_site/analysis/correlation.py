@@ -11,8 +11,8 @@ from math import atanh, inf, sqrt, tanh
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from survey_site.analysis.answers import AnswerTable, ScoringError
 from survey_site.analysis.intervals import Interval
@@ -53,7 +53,7 @@ def spearman(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) -
 
     Fisher's with the standard error ``sqrt((1 + r^2 / 2) / (n - 3))``. Raises as `pearson`.
     """
-    ranks = [stats.rankdata(side, axis=1) for side in _checked(x, y)]
+    ranks = [scipy.stats.rankdata(side, axis=1) for side in _checked(x, y)]
     r = float(np.clip(_rows_correlated(*ranks)[0], -1, 1))
     return _with_fisher(r, sqrt(1 + r * r / 2), len(x), confidence)
 
@@ -130,7 +130,7 @@ class _Answers:
         found = np.full((2, replicates), np.nan)
         found[0, whole] = _rows_correlated(shares[whole], credits[whole])
         found[1, whole] = _rows_correlated(
-            *(stats.rankdata(side[whole], axis=1) for side in (shares, credits))
+            *(scipy.stats.rankdata(side[whole], axis=1) for side in (shares, credits))
         )
         return found
 
@@ -184,6 +184,6 @@ def _rows_correlated(x: FloatArray, y: FloatArray) -> FloatArray:
 def _with_fisher(r: float, widening: float, n: int, confidence: float) -> Correlation:
     if n < 4:
         return Correlation(estimate=r, low=None, high=None, n=n)
-    half = float(stats.norm.ppf((1 + confidence) / 2)) * widening / sqrt(n - 3)
+    half = float(scipy.stats.norm.ppf((1 + confidence) / 2)) * widening / sqrt(n - 3)
     z = atanh(r) if abs(r) < 1 else inf * r
     return Correlation(estimate=r, low=tanh(z - half), high=tanh(z + half), n=n)

@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import sqrt
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
 
 from survey_site.analysis.answers import ScoringError
 from survey_site.analysis.cells import CellTable
@@ -38,8 +38,8 @@ def clopper_pearson(hits: int, n: int, confidence: float = 0.95) -> Interval:
 def clopper_pearson_of_share(share: float, n: int, confidence: float) -> tuple[float, float]:
     """Clopper & Pearson's ends for a share of `n` answers that need not be a whole number of them."""
     hits, tail = share * n, (1 - confidence) / 2
-    low = float(stats.beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
-    high = float(stats.beta.isf(tail, hits + 1, n - hits)) if hits < n else 1.0
+    low = float(scipy.stats.beta.ppf(tail, hits, n - hits + 1)) if hits > 0 else 0.0
+    high = float(scipy.stats.beta.isf(tail, hits + 1, n - hits)) if hits < n else 1.0
     return low, high
 
 
@@ -81,7 +81,7 @@ def twoway(table: CellTable, confidence: float = 0.95) -> Interval:
         spread += clustered**2 / (count - 1) if own > 0 else 0.0
     if not spread:  # participants and items explain every answer, and do not differ
         return _without_spread(table, confidence)
-    t = float(stats.t.ppf((1 + confidence) / 2, (residual + added) ** 2 / spread))
+    t = float(scipy.stats.t.ppf((1 + confidence) / 2, (residual + added) ** 2 / spread))
     return _score_interval(table.estimate, residual, added, t)
 
 
@@ -103,7 +103,7 @@ def cluster(table: CellTable, confidence: float = 0.95) -> Interval:
     if not varying or not any(parts):
         return _without_spread(table, confidence)
     variance, note = _combined(parts, by_participant.count, by_item.count)
-    half = sqrt(variance) * float(stats.t.ppf((1 + confidence) / 2, min(varying) - 1))
+    half = sqrt(variance) * float(scipy.stats.t.ppf((1 + confidence) / 2, min(varying) - 1))
     mean = table.estimate
     return Interval(max(0.0, mean - half), min(1.0, mean + half), note)
 
@@ -138,14 +138,14 @@ def _score_interval(share: float, residual: float, added: float, t: float) -> In
         grown = scale**CLUSTER_GROWTH if added > 0 else scale
         return (share - p) ** 2 - t * t * (residual * scale + added * grown)
 
-    low, high = (float(optimize.brentq(excess, share, end, xtol=1e-12)) for end in (0.0, 1.0))
+    low, high = (float(scipy.optimize.brentq(excess, share, end, xtol=1e-12)) for end in (0.0, 1.0))
     return Interval(low, high)
 
 
 def _pooled(hits: int, n: int, confidence: float, method: str) -> Interval:
     if n < 1 or not 0 <= hits <= n:
         raise ScoringError(f"{hits} hits of {n}; n must be 1 or more and hits between 0 and n")
-    interval = stats.binomtest(hits, n).proportion_ci(confidence_level=confidence, method=method)
+    interval = scipy.stats.binomtest(hits, n).proportion_ci(confidence_level=confidence, method=method)
     return Interval(float(interval.low), float(interval.high))
 
 

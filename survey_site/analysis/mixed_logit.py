@@ -16,9 +16,8 @@ from math import exp, log
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import linalg, optimize, stats
-from scipy.special import expit
 
 from survey_site.analysis.answers import AnswerTable, ScoringError
 
@@ -77,7 +76,7 @@ class MixedLogit:
         estimate = self.effects[i].logit - self.effects[j].logit
         variance = self.covariance[i, i] + self.covariance[j, j] - 2 * self.covariance[i, j]
         error = float(np.sqrt(variance))
-        half = error * float(stats.norm.ppf((1 + confidence) / 2))
+        half = error * float(scipy.stats.norm.ppf((1 + confidence) / 2))
         z = estimate / error
         return {
             "estimate": estimate,
@@ -85,7 +84,7 @@ class MixedLogit:
             "low": estimate - half,
             "high": estimate + half,
             "z": z,
-            "p_value": 2 * float(stats.norm.sf(abs(z))),
+            "p_value": 2 * float(scipy.stats.norm.sf(abs(z))),
         }
 
 
@@ -98,7 +97,7 @@ def fit_mixed_logit(table: AnswerTable, *, confidence: float = 0.95) -> MixedLog
     problem = _Problem(table)
     start = np.concatenate([problem.starting_logits(), [log(0.5), log(0.5)]])
     bounds = [(None, None)] * problem.n_conditions + [(log(SMALLEST_SD), log(20.0))] * 2
-    found = optimize.minimize(
+    found = scipy.optimize.minimize(
         problem.objective,
         start,
         jac=True,
@@ -214,7 +213,7 @@ class _Mode:
     def __init__(self, problem: _Problem, logits: FloatArray, sds: FloatArray, u: FloatArray) -> None:
         self.problem, self.sds, self.u = problem, sds, u
         eta = logits[problem.condition] + self.spread(u)
-        self.p = expit(eta)
+        self.p = scipy.special.expit(eta)
         self.weight = problem.n * self.p * (1 - self.p)
         # Exact also where eta is large: log(1 - p) = -log(1 + e^eta).
         likelihood = problem.hits @ eta - problem.n @ np.logaddexp(0, eta)
@@ -297,7 +296,7 @@ class _BorderedSystem:
         first, second = right[: self.n_first], right[self.n_first :]
         large, small = (second, first) if self.turned else (first, second)
         reduced = small - self.scaled.T @ large
-        of_small = linalg.cho_solve((self.factor, True), reduced)
+        of_small = scipy.linalg.cho_solve((self.factor, True), reduced)
         of_large = large / self.large - self.scaled @ of_small
         return np.concatenate([of_small, of_large] if self.turned else [of_large, of_small])
 
@@ -319,10 +318,10 @@ def _codes_of(table: AnswerTable, names: list[str]) -> IntArray:
     return codes[table.condition]
 
 
-def _result(problem: _Problem, found: optimize.OptimizeResult, confidence: float) -> MixedLogit:
+def _result(problem: _Problem, found: scipy.optimize.OptimizeResult, confidence: float) -> MixedLogit:
     k = problem.n_conditions
     covariance = _covariance(problem, found.x)
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = float(scipy.stats.norm.ppf((1 + confidence) / 2))
     sds = np.exp(found.x[k:])
     effects = []
     for name, logit, error in zip(problem.names, found.x[:k], np.sqrt(np.diag(covariance)), strict=True):
@@ -356,7 +355,7 @@ def _share(logit: float) -> float:
     return 1 / (1 + exp(-logit)) if logit > -700 else 0.0
 
 
-def _note(found: optimize.OptimizeResult, sds: FloatArray) -> str:
+def _note(found: scipy.optimize.OptimizeResult, sds: FloatArray) -> str:
     said = []
     for name, sd in zip(("participants", "items"), sds, strict=True):
         if sd <= 2 * SMALLEST_SD:

@@ -5,8 +5,8 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from survey_site.analysis.answers import ScoringError
 from survey_site.analysis.intervals import clopper_pearson_of_share
@@ -88,7 +88,7 @@ def normalised_with_interval(
     ceiling = min(1.0, float(cells.agreeing.sum() / cells.rated.sum()))  # thirds add up to a bit more
     point = normalised(score, chance=chance, ceiling=ceiling)
     covariance = _covariance(cells, score, ceiling)
-    t = float(stats.t.ppf((1 + confidence) / 2, min(people, items) - 1))
+    t = float(scipy.stats.t.ppf((1 + confidence) / 2, min(people, items) - 1))
     _refuse_unclear(ceiling, chance, float(covariance[1, 1]), t, min(people, items), confidence)
     low, high = _fieller(score - chance, ceiling - chance, t * t * covariance)
     if high - low < sqrt(ROUNDING):

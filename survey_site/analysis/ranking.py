@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.sparse import csgraph
 
 from survey_site.analysis.answers import AnswerTable, ScoringError
 
@@ -46,7 +45,7 @@ def bradley_terry(wins: FloatArray, *, iterations: int = 100) -> tuple[FloatArra
         raise ScoringError(f"wins have shape {wins.shape}; it must be (k, k) with k from 2")
     if wins.min() < 0:
         raise ScoringError(f"wins hold {wins.min()}; they must be 0 or more")
-    groups, _ = csgraph.connected_components(wins > 0, connection="strong")
+    groups, _ = scipy.sparse.csgraph.connected_components(wins > 0, connection="strong")
     if groups > 1:
         raise ScoringError("some contestants never lost to, or never met, the others; strengths are infinite")
     games = wins + wins.T
@@ -86,7 +85,7 @@ def rank_networks(table: AnswerTable, network_of: Mapping[str, str]) -> list[Str
 
 
 def _ranked(names: list[str], strength: FloatArray, error: FloatArray, wins: FloatArray) -> list[Strength]:
-    z = float(stats.norm.ppf(0.975))
+    z = float(scipy.stats.norm.ppf(0.975))
     best_first = sorted(range(len(names)), key=lambda place: (-strength[place], names[place]))
     return [
         Strength(

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize
-from scipy.special import expit, logit
 
 from survey_site.analysis.answers import AnswerTable, ScoringError
 from survey_site.analysis.cells import CellTable
@@ -163,15 +162,15 @@ def logit_of_mean(share: float, sd: float) -> float:
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
     weights = weights / weights.sum()
-    centre = float(logit(share))
+    centre = float(scipy.special.logit(share))
     if sd == 0:
         return centre
 
     def excess(shift: float) -> float:
-        return float(weights @ expit(shift + sd * nodes)) - share
+        return float(weights @ scipy.special.expit(shift + sd * nodes)) - share
 
     reach = abs(centre) * (1 + sd) + 10 * sd
-    return float(optimize.brentq(excess, -reach, reach, xtol=1e-12))
+    return float(scipy.optimize.brentq(excess, -reach, reach, xtol=1e-12))
 
 
 def _answered(
@@ -179,7 +178,7 @@ def _answered(
 ) -> NDArray[np.int64]:
     of_people = effects.participant_sd * rng.normal(size=(shape[0], 1))
     of_items = effects.item_sd * rng.normal(size=(1, shape[1]))
-    return (rng.random(shape) < expit(centre + of_people + of_items)).astype(np.int64)
+    return (rng.random(shape) < scipy.special.expit(centre + of_people + of_items)).astype(np.int64)
 
 
 def _finds(interval: Interval, share: float, against: float) -> bool:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from survey_site.analysis.answers import ScoringError
 
@@ -17,7 +17,7 @@ def d_prime(hits: int, n: int) -> float:
     so that the result is finite. Chance gives 0; 0.76 correct gives about 1.
     """
     share = (hits + 0.5) / (n + 1) if hits in (0, n) else hits / n
-    return sqrt(2) * float(stats.norm.ppf(share))
+    return sqrt(2) * float(scipy.stats.norm.ppf(share))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +60,14 @@ def side_bias(chosen: NDArray[np.integer], answer: NDArray[np.integer]) -> SideB
         raise ScoringError("the answer was always on one side; bias and sensitivity cannot be told apart")
     hit = _corrected(int((chosen[first] == 0).sum()), int(first.sum()))
     false_alarm = _corrected(int((chosen[~first] == 0).sum()), int((~first).sum()))
-    z_hit, z_false_alarm = (float(stats.norm.ppf(share)) for share in (hit, false_alarm))
+    z_hit, z_false_alarm = (float(scipy.stats.norm.ppf(share)) for share in (hit, false_alarm))
     n_first = int((chosen == 0).sum())
     return SideBias(
         n=len(chosen),
         first_share=n_first / len(chosen),
         d_prime=(z_hit - z_false_alarm) / sqrt(2),
         bias=-(z_hit + z_false_alarm) / sqrt(2),
-        p_value=float(stats.binomtest(n_first, len(chosen), float(first.mean())).pvalue),
+        p_value=float(scipy.stats.binomtest(n_first, len(chosen), float(first.mean())).pvalue),
     )
 
 
