@@ -8,8 +8,8 @@ admin.site.index_title = "Overview"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", include("survey_site.participation.urls")),
     path("", include("survey_site.stimuli.urls")),
     path("", include("survey_site.console.urls")),
-    path("", include("survey_site.participation.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import IO, Any
 
@@ -29,30 +29,33 @@ class ShallowJSONParser(JSONParser):
 
 def unstorable(payload: dict[str, Any]) -> str | None:
     """Why the payload cannot be stored, or None. PostgreSQL's JSON has no NUL, lone surrogate or infinity."""
-    for depth, value in _values(payload):
-        if depth > MAX_DEPTH:
-            return f"nested deeper than {MAX_DEPTH} levels"
-        if isinstance(value, str) and "\0" in value:
-            return "holds a NUL character"
-        if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
-            return "holds half of a surrogate pair"
-        if isinstance(value, float) and not math.isfinite(value):
-            return f"holds {value}, which is no number"
-    length = len(json.dumps(payload))
-    return f"{length} characters; at most {MAX_PAYLOAD} are taken" if length > MAX_PAYLOAD else None
+    if _depth_is_above(payload, MAX_DEPTH):
+        return f"nested deeper than {MAX_DEPTH} levels"
+    try:
+        text = json.dumps(payload, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair"
+    except ValueError:
+        return "holds a number that is not finite"
+    if _NUL.search(text):
+        return "holds a NUL character"
+    return f"{len(text)} characters; at most {MAX_PAYLOAD} are taken" if len(text) > MAX_PAYLOAD else None
 
 
-def _values(payload: dict[str, Any]) -> Iterator[tuple[int, Any]]:
-    """Every key and value with its depth, without recursion."""
-    waiting: list[tuple[int, Any]] = [(0, payload)]
-    while waiting:
-        depth, value = waiting.pop()
-        yield depth, value
-        if depth > MAX_DEPTH:
-            continue
-        parts = [*value, *value.values()] if isinstance(value, dict) else value
-        if isinstance(value, dict | list):
-            waiting += [(depth + 1, part) for part in parts]
+# As json.dumps writes it; a backslash that stands for itself is written twice.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def _depth_is_above(payload: dict[str, Any], most: int) -> bool:
+    """Level by level, so that no nesting is too deep to be looked at."""
+    level: list[Any] = [payload]
+    for _ in range(most + 1):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [part for parts in inner for part in parts if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def same_json(one: Any, other: Any) -> bool:

@@ -6,6 +6,7 @@ from survey_site.participation import api, views, webhooks, withdrawal_views
 from survey_site.participation.log_view import session_log
 
 urlpatterns = [
+    path("api/sessions/me/log/", session_log, name="api-log"),  # first: every answer asks for it
     path("s/<slug:slug>/", views.survey_page, name="survey-page"),
     re_path(
         r"^images/(?P<presentation>[0-9a-f-]{36})-(?P<place>[ro][0-9]{1,2})-(?P<mac>[0-9a-f]{32})\.png$",
@@ -18,7 +19,6 @@ urlpatterns = [
     path("api/sessions/me/", api.MySession.as_view(), name="api-session"),
     path("api/sessions/me/consent/", api.Consent.as_view(), name="api-consent"),
     path("api/sessions/me/manifest/", api.Manifest.as_view(), name="api-manifest"),
-    path("api/sessions/me/log/", session_log, name="api-log"),
     path("hooks/prolific/", webhooks.ProlificWebhook.as_view(), name="prolific-webhook"),
     path("api/sessions/me/finish/", api.Finish.as_view(), name="api-finish"),
 ]
