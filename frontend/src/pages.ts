@@ -138,15 +138,17 @@ export function savingPage(strings: Strings, until: () => Promise<unknown>, help
   return page(strings.savingTitle, [element("p", {}, strings.savingText), help], { until });
 }
 
-export function lastPage(title: string, text: string, strings: Strings, ending: Ending) {
-  const content: Node[] = [];
-  if (ending.completion_code) content.push(codeBox(strings, ending.completion_code));
+/** Whoever finished looks for the code; others first have to read why they have come to an end. */
+export function lastPage(title: string, text: string, strings: Strings, ending: Ending, isDone: boolean) {
+  const content: Node[] = isDone ? [] : [richText(text)];
+  const label = isDone ? strings.codeLabel : strings.otherCodeLabel;
+  if (ending.completion_code) content.push(codeBox(strings, label, ending.completion_code));
   if (ending.redirect_url) {
     const link = element("a", { class: "button-link", href: ending.redirect_url }, strings.returnLink);
     content.push(element("p", {}, link));
   }
   if (ending.submit) content.push(submitForm(strings, ending.submit));
-  content.push(richText(text));
+  if (isDone) content.push(richText(text));
   if (ending.withdraw_url) content.push(withdrawNote(strings, ending.withdraw_url));
   return page(title, content);
 }
@@ -174,7 +176,7 @@ function submitForm(strings: Strings, { action, fields }: NonNullable<Ending["su
   return form;
 }
 
-function codeBox(strings: Strings, code: string): HTMLElement {
+function codeBox(strings: Strings, label: string, code: string): HTMLElement {
   const shown = element("output", { class: "code", "data-testid": "completion-code" });
   shown.append(element("bdi", { dir: "ltr" }, code));
   const copy = element("button", { type: "button", class: "iri-page-button" }, strings.copy);
@@ -183,7 +185,7 @@ function codeBox(strings: Strings, code: string): HTMLElement {
     copy.textContent = strings.copied;
   });
   const box = element("section", { class: "code-box" });
-  box.append(element("h2", {}, strings.codeLabel), shown);
+  box.append(element("h2", {}, label), shown);
   // Browsers offer the clipboard to secure pages only; the code can be selected and copied by hand.
   if (navigator.clipboard) box.append(copy);
   box.append(element("p", {}, strings.codeHint));

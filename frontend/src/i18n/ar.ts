@@ -39,6 +39,7 @@ export const strings: Strings = {
   saved: "حُفظ كل شيء.",
   debriefTitle: "شكرًا لك، لقد انتهيت",
   codeLabel: "رمز الإتمام الخاص بك",
+  otherCodeLabel: "الرمز الخاص بك",
   codeHint: "انسخه إذا طُلب منك رمز.",
   copy: "نسخ الرمز",
   copied: "تم النسخ",

@@ -40,6 +40,7 @@ export const strings: Strings = {
   saved: "Alles ist gespeichert.",
   debriefTitle: "Vielen Dank, Sie sind fertig",
   codeLabel: "Ihr Abschlusscode",
+  otherCodeLabel: "Ihr Code",
   codeHint: "Kopieren Sie ihn, falls Sie danach gefragt wurden.",
   copy: "Code kopieren",
   copied: "Kopiert",

@@ -39,6 +39,7 @@ export const strings: Strings = {
   saved: "Everything is saved.",
   debriefTitle: "Thank you, you are done",
   codeLabel: "Your completion code",
+  otherCodeLabel: "Your code",
   codeHint: "Copy it if you were asked for one.",
   copy: "Copy code",
   copied: "Copied",

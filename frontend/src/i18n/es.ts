@@ -40,6 +40,7 @@ export const strings: Strings = {
   saved: "Todo está guardado.",
   debriefTitle: "Gracias, ha terminado",
   codeLabel: "Su código de finalización",
+  otherCodeLabel: "Su código",
   codeHint: "Cópielo si se lo han pedido.",
   copy: "Copiar código",
   copied: "Copiado",

@@ -40,6 +40,7 @@ export const strings: Strings = {
   saved: "Tout est enregistré.",
   debriefTitle: "Merci, vous avez terminé",
   codeLabel: "Votre code de fin",
+  otherCodeLabel: "Votre code",
   codeHint: "Copiez-le si on vous l’a demandé.",
   copy: "Copier le code",
   copied: "Copié",

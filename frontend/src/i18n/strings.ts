@@ -39,6 +39,8 @@ export interface Strings {
   saved: string;
   debriefTitle: string;
   codeLabel: string;
+  /** Of a code for those who did not finish. */
+  otherCodeLabel: string;
   codeHint: string;
   copy: string;
   copied: string;
