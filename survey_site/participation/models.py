@@ -237,7 +237,9 @@ class Presentation(models.Model):
     """One showing of one trial to one person; written at assignment, so that allocation counts it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    session = models.ForeignKey(StudySession, on_delete=models.CASCADE, related_name="presentations")
+    session = models.ForeignKey(
+        StudySession, on_delete=models.CASCADE, related_name="presentations", db_index=False
+    )  # the constraint's index begins with it; so below
     trial = models.ForeignKey(Trial, on_delete=models.PROTECT, related_name="presentations")
     position = models.PositiveIntegerField()
     block = models.PositiveIntegerField(default=0)
@@ -268,7 +270,7 @@ class LogKind(models.TextChoices):
 class LogEntry(models.Model):
     """The raw log, append-only: what the browser said, in its own order."""
 
-    session = models.ForeignKey(StudySession, on_delete=models.CASCADE, related_name="log")
+    session = models.ForeignKey(StudySession, on_delete=models.CASCADE, related_name="log", db_index=False)
     seq = models.PositiveIntegerField()
     kind = models.CharField(max_length=13, choices=LogKind)
     payload = models.JSONField()
@@ -309,7 +311,9 @@ class Response(models.Model):
     Times are milliseconds; `onset_frame_ms` and `time_elapsed` count from the page's own time origin.
     """
 
-    presentation = models.ForeignKey(Presentation, on_delete=models.CASCADE, related_name="responses")
+    presentation = models.ForeignKey(
+        Presentation, on_delete=models.CASCADE, related_name="responses", db_index=False
+    )
     reference = models.ForeignKey(TrialReference, on_delete=models.PROTECT, related_name="+")
     option = models.ForeignKey(TrialOption, null=True, on_delete=models.PROTECT, related_name="+")
     entry = models.ForeignKey(LogEntry, on_delete=models.CASCADE, related_name="responses")

@@ -1,25 +1,23 @@
-"""The statements that store a log: one that reads and locks, one that writes, both in one round trip each.
+"""What stores a log: a call that reads and locks, and one that writes (migration 0008 holds their SQL).
 
-Every answer of every participant passes here, one request an answer; the ORM's way took six statements and
-four times the processor time (docs/performance.md).
+Every answer of every participant passes here, one request an answer. Functions in the database, since it
+keeps their plans, and two calls, since each costs; the ORM's way took six statements and several times the
+processor time (docs/performance.md).
 """
-
-# ruff: noqa: S608 (the names of tables and columns are put in, never values)
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db import DEFAULT_DB_ALIAS, connection, connections
+from msgspec import Struct, to_builtins
 
-from survey_site.participation.models import LogEntry, Presentation, Response, StudySession
-
-SESSION, PRESENTATION = StudySession._meta.db_table, Presentation._meta.db_table
-ENTRY, RESPONSE = LogEntry._meta.db_table, Response._meta.db_table
+from survey_site.participation.models import LogEntry
 
 
 @dataclass
@@ -45,16 +43,14 @@ class Shown:
     is_answered: bool
 
 
-@dataclass(frozen=True)
-class NewEntry:
+class NewEntry(Struct):
     seq: int
     kind: str
     payload: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class NewResponse:
-    """A row of Response, but for its entry, which `seq` names."""
+class NewResponse(Struct):
+    """A row of models.Response, but for its entry, which `seq` names."""
 
     seq: int
     presentation_id: UUID
@@ -74,42 +70,6 @@ class NewResponse:
     confidence: int | None
 
 
-_LOCK = f"""
-SELECT s.id, s.version_id, s.state, s.screened_out_by, s.next_seq, s.last_seq,
-    p.id, p.trial_id, p.option_order, p.attempt,
-    EXISTS (SELECT FROM {RESPONSE} r WHERE r.presentation_id = p.id)
-FROM {SESSION} s LEFT JOIN {PRESENTATION} p ON p.session_id = s.id AND p.id = ANY(%s::uuid[])
-WHERE s.token_hash = %s FOR UPDATE OF s
-"""
-_STORED = f"SELECT seq, kind, payload FROM {ENTRY} WHERE session_id = %s AND seq = ANY(%s)"
-_BEHIND = f"SELECT seq FROM {ENTRY} WHERE session_id = %s AND seq >= %s"
-_COLUMNS = [one.name for one in fields(NewResponse)][1:]
-_TYPES = (
-    "int", "uuid", "uuid", "uuid", "float8", "float8", "float8", "float8", "text", "int", "text", "float8",
-    "int", "int", "bool", "int",
-)  # fmt: skip
-_ENTRIES = f"""
-WITH entry AS (
-    INSERT INTO {ENTRY} (session_id, seq, kind, payload, received_at)
-    SELECT %s, seq, kind, payload, statement_timestamp() FROM (VALUES {{entries}}) e (seq, kind, payload)
-    RETURNING id, seq
-)
-"""
-_RESPONSES = f""", answer AS (
-    INSERT INTO {RESPONSE} (entry_id, {", ".join(_COLUMNS)})
-    SELECT entry.id, {", ".join(_COLUMNS)}
-    FROM (VALUES {{responses}}) r (seq, {", ".join(_COLUMNS)}) JOIN entry USING (seq)
-)
-"""
-_REACH = f"""
-UPDATE {SESSION} SET last_seen_at = statement_timestamp(), state = %s, screened_out_by = %s, next_seq = %s,
-    last_seq = %s
-WHERE id = %s
-"""
-_ENTRY_VALUES = "(%s, %s, %s::jsonb)"
-_RESPONSE_VALUES = f"({', '.join(f'%s::{kind}' for kind in _TYPES)})"
-
-
 def trust_connection() -> None:
     """Leave out what Django asks of a kept connection before its first use in a request.
 
@@ -127,7 +87,9 @@ def lock_session(
     the one before answered: the unique constraint then refuses the second answer.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [list(presentations), token_hash])
+        cursor.execute(
+            "SELECT * FROM participation_lock_session(%s, %s::uuid[])", [token_hash, list(presentations)]
+        )
         rows = cursor.fetchall()
     if not rows:
         return None, {}
@@ -137,30 +99,20 @@ def lock_session(
 
 def stored_entries(session: LockedSession, seqs: Sequence[int]) -> dict[int, tuple[str, Any]]:
     """Kind and payload of those that are stored already."""
-    with connection.cursor() as cursor:
-        cursor.execute(_STORED, [session.pk, list(seqs)])
-        return {seq: (kind, json.loads(payload)) for seq, kind, payload in cursor.fetchall()}
+    rows = LogEntry.objects.filter(session=session.pk, seq__in=seqs).values_list("seq", "kind", "payload")
+    return {seq: (kind, payload) for seq, kind, payload in rows}
 
 
 def stored_from(session: LockedSession, seq: int) -> set[int]:
     """The sequence numbers from `seq` on that are stored already."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BEHIND, [session.pk, seq])
-        return {found for (found,) in cursor.fetchall()}
+    return set(LogEntry.objects.filter(session=session.pk, seq__gte=seq).values_list("seq", flat=True))
 
 
 def write(session: LockedSession, entries: Sequence[NewEntry], responses: Sequence[NewResponse]) -> None:
     """Store new entries with their responses, and the session's state and reach. Raises IntegrityError."""
-    statement, values = "", list[Any]()
-    if entries:
-        statement = _ENTRIES.format(entries=", ".join([_ENTRY_VALUES] * len(entries)))
-        values = [session.pk]
-        for entry in entries:
-            values += (entry.seq, entry.kind, json.dumps(entry.payload))
-    if responses:
-        statement += _RESPONSES.format(responses=", ".join([_RESPONSE_VALUES] * len(responses)))
-        for response in responses:
-            values += vars(response).values()
-    values += (session.state, session.screened_out_by, session.next_seq, session.last_seq, session.pk)
+    values = (
+        session.pk, session.state, session.screened_out_by, session.next_seq, session.last_seq,
+        json.dumps([to_builtins(entry) for entry in entries]), msgspec.json.encode(responses).decode(),
+    )  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(statement + _REACH, values)
+        cursor.execute("SELECT participation_store_log(%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb)", values)
