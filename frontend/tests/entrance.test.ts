@@ -27,6 +27,29 @@ describe("after a reload", () => {
     ]);
   });
 
+  it("an absent server is told of once, however often it is asked", async () => {
+    const server = new Server(1);
+    void open(server);
+    await toTrials();
+    let tries = 0;
+    const fetch = async (path: string, init: RequestInit) => {
+      tries += 1;
+      if (tries <= 3) throw new TypeError("no connection");
+      return server.fetch(path, init);
+    };
+    void open({ fetch });
+    const notice = await until(() => document.querySelector(".notice"));
+    const said: string[] = [];
+    new MutationObserver(() => said.push(notice.textContent ?? "")).observe(notice, { childList: true });
+    await until(() => {
+      window.dispatchEvent(new Event("online"));
+      return button("Continue");
+    });
+    expect(tries).toBeGreaterThan(3);
+    expect(said.filter(Boolean)).toHaveLength(1);
+    expect(said[0]).toContain("cannot be reached");
+  });
+
   it("a finished session shows its code, and nothing of the answers stays in the browser", async () => {
     const server = new Server(1);
     void open(server);

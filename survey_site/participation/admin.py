@@ -18,6 +18,7 @@ STATE_COLOURS = {
     SessionState.RUNNING: "info",
     SessionState.CONSENTED: "info",
     SessionState.REFUSED: "warning",
+    SessionState.SCREENED_OUT: "warning",
     SessionState.DROPPED: "danger",
     SessionState.WITHDRAWN: "danger",
 }
@@ -70,7 +71,8 @@ class StudySessionAdmin(ModelAdmin):
 
     @display(description="State", label=STATE_COLOURS, ordering="state")
     def state_label(self, session: StudySession) -> tuple[str, str]:
-        return session.state, SessionState(session.state).label
+        label = SessionState(session.state).label
+        return session.state, f"{label}: {session.screened_out_by}" if session.screened_out_by else label
 
     @display(description="Answered", ordering="n_answered")
     def answered(self, session: Any) -> str:

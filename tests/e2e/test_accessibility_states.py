@@ -321,6 +321,16 @@ def test_the_researchers_page_of_links(researcher: Page, studies: dict[str, str]
     researcher.goto("/admin/links/study-linked/")
     press(researcher, "Make links")
     expect(researcher.get_by_text("50 new links")).to_be_visible()
+    check_ours(researcher)
+
+
+def test_the_researchers_page_of_results(researcher: Page, studies: dict[str, str]) -> None:
+    researcher.goto("/admin/results/study-linked/")
+    expect(researcher.get_by_role("link", name="Sessions (CSV)")).to_be_visible()
+    check_ours(researcher)
+
+
+def check_ours(researcher: Page) -> None:
     assert violations(researcher, "main") == []  # around it is the admin's frame, which is not ours
     for width in (1280, 320):
         researcher.set_viewport_size({"width": width, "height": 640})

@@ -133,10 +133,12 @@ def test_the_export_has_a_row_of_every_session_with_its_reason_and_nothing_that_
     assert "".join(stream_sessions_csv(version, mode="real")).count("\n") == 4
 
 
-def test_the_results_page_and_the_flow_chart_say_how_many() -> None:
+def test_the_results_page_the_list_of_sessions_and_the_flow_chart_say_so() -> None:
     study = study_of()
     come(phone=True)
     admin = logged_in(superuser())
+    sessions = admin.get("/admin/participation/studysession/").content.decode()
+    assert "Screened out: device" in sessions
     page = admin.get("/admin/results/faces/").content.decode()
     assert "<strong>1</strong> screened out: device" in page
     report = {

@@ -38,9 +38,11 @@ export class Survey {
 
   /** Asks the server until it answers, and says so while it is away. */
   async reach<T>(call: () => Promise<T>): Promise<T> {
-    const offline = (): void => this.shell.showNotice(element("p", {}, this.strings.offlineRetry));
     try {
-      return await persist(call, isTemporary, offline);
+      return await persist(call, isTemporary, (failures) => {
+        // Once: a screen reader would say it again with every try.
+        if (failures === 1) this.shell.showNotice(element("p", {}, this.strings.offlineRetry));
+      });
     } finally {
       this.shell.showNotice();
     }
