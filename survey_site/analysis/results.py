@@ -52,6 +52,14 @@ MARKS = f"""
 """  # noqa: S608 - names of our own tables
 
 
+def stored_results(study: Study, mode: str) -> StudyResults | None:
+    """What was computed last; the report is empty where another release wrote it, until it is computed anew."""
+    results = StudyResults.objects.filter(study=study, mode=mode).first()
+    if results is not None and results.report.get("format") != FORMAT:
+        results.report = {}
+    return results
+
+
 def refresh_results() -> int:
     """Compute the results of every study and mode that has changed since; returns how many were computed.
 
@@ -127,7 +135,8 @@ def compute_results(study: Study, mode: str, *, mark: str | None = None) -> Stud
                 "read_at": read_at,
                 "seconds": seconds,
                 "rests_until": Now() + timedelta(seconds=seconds),
-                "report": {name: part for name, part in report.items() if name not in LONG_LISTS},
+                "report": {"format": FORMAT}
+                | {name: part for name, part in report.items() if name not in LONG_LISTS},
                 "examples": examples,
                 "failure": "",
             },

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from survey_site.analysis.document import document_of
 from survey_site.analysis.models import StudyResults
+from survey_site.analysis.results import stored_results
 from survey_site.analysis.session_counts import session_counts
 from survey_site.console.observers import observer_states
 from survey_site.participation.models import Mode, StudySession
@@ -20,7 +21,7 @@ DEFAULT_SITE = "http://127.0.0.1:8000"
 
 def results_of(study: Study, mode: str) -> dict[str, Any]:
     """Nothing is computed here: the stored results, how far they lag behind, and the present sessions."""
-    results = StudyResults.objects.filter(study=study, mode=mode).first()
+    results = stored_results(study, mode)
     return {
         "study": study,
         "mode": mode,

@@ -17,6 +17,7 @@ from survey_site.access.services import record_event
 from survey_site.analysis import exports, report_files
 from survey_site.analysis.figures.catalogue import figures_of
 from survey_site.analysis.models import ResultFigure, StudyResults
+from survey_site.analysis.results import stored_results
 from survey_site.console.observers import observer_form
 from survey_site.console.results import results_of
 from survey_site.participation.models import Mode
@@ -39,8 +40,8 @@ def wanted_mode(request: HttpRequest) -> str:
 def wanted_results(request: HttpRequest, slug: str) -> StudyResults:
     """The stored results; none are to be had before something was answered and computed."""
     study, mode = visible_study(request, slug), wanted_mode(request)
-    results = StudyResults.objects.filter(study=study, mode=mode).exclude(report={}).first()
-    if results is None:
+    results = stored_results(study, mode)
+    if results is None or not results.report:
         raise Http404(f"no results of {mode} sessions have been computed yet")
     return results
 

@@ -157,6 +157,19 @@ def test_a_failed_computation_is_said_beside_the_older_figures(answered: Answere
     assert page.count("<tr data-condition=") == 2
 
 
+def test_results_that_another_release_stored_are_not_shown_but_computed_anew(answered: AnsweredStudy) -> None:
+    stored = StudyResults.objects.get()
+    report = {name: part for name, part in stored.report.items() if name not in ("format", "warnings")}
+    StudyResults.objects.update(report=report, mark="0:else", rests_until=Now())
+    client = logged_in(superuser())
+    page = client.get(address())
+    assert page.status_code == 200
+    assert "results-warnings" not in page.content.decode()
+    assert client.get(address("report.html")).status_code == 404
+    assert refresh_results() == 1
+    assert client.get(address("report.html")).status_code == 200
+
+
 def test_a_poll_is_answered_by_not_modified_until_something_changes(answered: AnsweredStudy) -> None:
     client = logged_in(superuser())
     first = client.get(address(), headers={"X-Live": "1"})
