@@ -101,6 +101,7 @@ def _stop(servers: EmbeddedServers) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "outside: runs on the servers named by TEST_DATABASE_URL and its like")
+    config.addinivalue_line("markers", "embedded_only: looks at the page, so it runs on one kind of servers")
     if outside := _outside():
         _refuse_used_broker(outside[1])
 
@@ -128,7 +129,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "stack_servers" not in metafunc.fixturenames:
         return
     kinds = [pytest.param("embedded")]
-    if _outside():
+    if _outside() and not metafunc.definition.get_closest_marker("embedded_only"):
         kinds.append(pytest.param("outside", marks=pytest.mark.outside))
     metafunc.parametrize("stack_servers", kinds, indirect=True, scope="module")
 

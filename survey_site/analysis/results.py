@@ -53,7 +53,7 @@ MARKS = f"""
 
 
 def stored_results(study: Study, mode: str) -> StudyResults | None:
-    """What was computed last; the report is empty where another release wrote it, until it is computed anew."""
+    """What was computed last; its report is empty where another release wrote it, until computed again."""
     results = StudyResults.objects.filter(study=study, mode=mode).first()
     if results is not None and results.report.get("format") != FORMAT:
         results.report = {}

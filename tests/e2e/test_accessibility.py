@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.accessibility import NARROW, ZOOMED, check
 from tests.e2e.survey import SurveySite
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.embedded_only]
 expect.set_options(timeout=30_000)
 
 QUESTIONS = [

@@ -22,7 +22,7 @@ from tests.e2e.researcher import Researcher
 from tests.e2e.survey import SurveySite
 from tests.e2e.test_formats import PIXELS
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.embedded_only]
 expect.set_options(timeout=30_000)
 
 LOGIN, PASSWORD = "researcher", "a password that only this test knows"

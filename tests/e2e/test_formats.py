@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.participant import Participant
 from tests.e2e.survey import SurveySite
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.embedded_only]
 # Generous: the machine may be busy with other things.
 expect.set_options(timeout=30_000)
 

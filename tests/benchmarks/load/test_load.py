@@ -14,7 +14,7 @@ from tests.e2e.survey import SurveySite
 from tests.lab import Lab
 from tests.servers import StackServers
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.embedded_only]
 
 
 @pytest.fixture(scope="module")
