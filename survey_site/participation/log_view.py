@@ -1,5 +1,5 @@
 """The call that every answer makes. A plain view: it is asked more often than all others together, and what
-DRF's views add to a call costs more than storing the answer (docs/performance.md).
+DRF's views add to a call costs more than storing the answer (docs/participants.md).
 """
 
 from __future__ import annotations

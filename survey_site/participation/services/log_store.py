@@ -1,8 +1,8 @@
-"""What stores a log: a call that reads and locks, and one that writes (migration 0008 holds their SQL).
+"""What stores a log: a call that reads and locks, and one that writes (migration 0002 holds their SQL).
 
 Every answer of every participant passes here, one request an answer. Functions in the database, since it
 keeps their plans, and two calls, since each costs; the ORM's way took six statements and several times the
-processor time (docs/performance.md).
+processor time (docs/participants.md).
 """
 
 from __future__ import annotations

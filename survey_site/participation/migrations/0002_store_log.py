@@ -54,7 +54,7 @@ END $$
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("participation", "0007_screened_out_by")]
+    dependencies: ClassVar = [("participation", "0001_initial")]
     operations: ClassVar = [
         migrations.RunSQL(LOCK, "DROP FUNCTION participation_lock_session"),
         migrations.RunSQL(STORE, "DROP FUNCTION participation_store_log"),
