@@ -23,7 +23,7 @@ from survey_site.stack.embedded import EmbeddedServers
 from survey_site.stack.ports import free_port
 from survey_site.stack.processes import WAIT_POLICY
 
-EMBEDDED_BROKER_NUMBER = 1
+EMBEDDED_BROKER_NUMBER, SHARED_BROKER_NUMBER = 1, 2
 SERVERS = pytest.StashKey[EmbeddedServers]()
 # What a developer may have set for a site of their own.
 FOREIGN = (
@@ -101,7 +101,7 @@ def _stop(servers: EmbeddedServers) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "outside: runs on the servers named by TEST_DATABASE_URL and its like")
-    config.addinivalue_line("markers", "embedded_only: looks at the page, so it runs on one kind of servers")
+    config.addinivalue_line("markers", "embedded_only: not once more on the outside servers")
     if outside := _outside():
         _refuse_used_broker(outside[1])
 
@@ -155,6 +155,23 @@ def stack_servers(
         )
 
 
+@pytest.fixture(scope="session")
+def shared_servers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StackServers]:
+    """Embedded ones for all modules of a process that can share a site."""
+    embedded = request.config.stash[SERVERS]
+    broker_url = _with_path(embedded.broker.url, str(SHARED_BROKER_NUMBER))
+    with _own_database(embedded.postgres.url, "shared") as own_url, _own_broker(broker_url):
+        yield StackServers(
+            kind="embedded",
+            database_url=own_url,
+            broker_url=broker_url,
+            var_dir=tmp_path_factory.mktemp("shared"),
+            port=free_port(),
+        )
+
+
 def _outside() -> tuple[str, str] | None:
     """Addresses of the outside database server and broker; None where none are named."""
     urls = os.environ.get("TEST_DATABASE_URL", ""), os.environ.get("TEST_CELERY_BROKER_URL", "")
@@ -198,9 +215,9 @@ def _own_broker(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _own_database(server_url: str) -> Iterator[str]:
+def _own_database(server_url: str, label: str = "test") -> Iterator[str]:
     """The address of a new database on that server, dropped afterwards."""
-    name = f"irisurvey_test_{os.getpid()}"
+    name = f"irisurvey_{label}_{os.getpid()}"
     _administer(server_url, "CREATE DATABASE {}", name)
     try:
         yield _with_path(server_url, name)

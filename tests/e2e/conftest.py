@@ -54,22 +54,27 @@ def site(stack_servers: StackServers) -> Iterator[Lab]:
             log="stack",
         )
         assert stack.poll() is None, site.last_words("stack")
-        site.succeed(
-            *("createsuperuser", "--noinput", "--username", LOGIN, "--email", "researcher@lab.example"),
-            DJANGO_SUPERUSER_PASSWORD=PASSWORD,
-        )
+        _create_researcher(site)
         yield site
     finally:
         site.close()
 
 
-@pytest.fixture(scope="module")
-def surveys(stack_servers: StackServers) -> Iterator[SurveySite]:
-    """A real web server on a database of its own, without workers."""
-    lab = Lab(stack_servers)
+def _create_researcher(lab: Lab) -> None:
+    lab.succeed(
+        *("createsuperuser", "--noinput", "--username", LOGIN, "--email", "researcher@lab.example"),
+        DJANGO_SUPERUSER_PASSWORD=PASSWORD,
+    )
+
+
+@pytest.fixture(scope="session")
+def surveys(shared_servers: StackServers) -> Iterator[SurveySite]:
+    """A real web server, without workers, with a researcher's account; modules name their studies apart."""
+    lab = Lab(shared_servers)
     try:
         site = SurveySite(lab)
         site.start()
+        _create_researcher(lab)
         yield site
     finally:
         lab.close()

@@ -36,9 +36,9 @@ class SurveySite:
             lambda: serves(self.lab.servers.port), START_SECONDS, what="the web server starts", log="web"
         )
 
-    def open_studies(self, **studies: dict[str, Any]) -> dict[str, str]:
+    def open_studies(self, prefix: str = "study", /, **studies: dict[str, Any]) -> dict[str, str]:
         """By name the paths of the new studies' participant pages; underscores become hyphens in slugs."""
-        slugs = {name: f"study-{name.replace('_', '-')}" for name in studies}
+        slugs = {name: f"{prefix}-{name.replace('_', '-')}" for name in studies}
         wanted = [{"slug": slugs[name], **settings} for name, settings in studies.items()]
         self.lab.run_module("tests.e2e.survey", json.dumps(wanted))
         return {name: f"/s/{slug}/" for name, slug in slugs.items()}

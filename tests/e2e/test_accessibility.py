@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.accessibility import NARROW, ZOOMED, check
 from tests.e2e.survey import SurveySite
 
-pytestmark = [pytest.mark.e2e, pytest.mark.embedded_only]
+pytestmark = pytest.mark.e2e
 expect.set_options(timeout=30_000)
 
 QUESTIONS = [
@@ -37,7 +37,7 @@ STUDIES: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def studies(surveys: SurveySite) -> dict[str, str]:
     common = {"n_catch": 1, "completion_code": "CODE", "refusal_code": "NO"}
-    return surveys.open_studies(**{name: {**common, **one} for name, one in STUDIES.items()})
+    return surveys.open_studies("axe", **{name: {**common, **one} for name, one in STUDIES.items()})
 
 
 @pytest.fixture(params=["narrow", "zoomed"])

@@ -18,14 +18,14 @@ from tests.e2e.accessibility import (
     out_of_reach,
     violations,
 )
+from tests.e2e.conftest import LOGIN, PASSWORD
 from tests.e2e.researcher import Researcher
 from tests.e2e.survey import SurveySite
 from tests.e2e.test_formats import PIXELS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.embedded_only]
+pytestmark = pytest.mark.e2e
 expect.set_options(timeout=30_000)
 
-LOGIN, PASSWORD = "researcher", "a password that only this test knows"
 STUDIES: dict[str, dict[str, Any]] = {
     "plain": {},
     "timed": {"time_limit_ms": 400},
@@ -40,12 +40,7 @@ STUDIES: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def studies(surveys: SurveySite) -> dict[str, str]:
     common = {"n": 2, "n_catch": 0, "completion_code": "CODE", "screened_out_code": "OUT"}
-    paths = surveys.open_studies(**{name: {**common, **one} for name, one in STUDIES.items()})
-    surveys.lab.succeed(
-        *("createsuperuser", "--noinput", "--username", LOGIN, "--email", "researcher@lab.example"),
-        DJANGO_SUPERUSER_PASSWORD=PASSWORD,
-    )
-    return paths
+    return surveys.open_studies(**{name: {**common, **one} for name, one in STUDIES.items()})
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.e2e.participant import LEFT, Participant, by_arrow, by_either_key, by
 from tests.e2e.survey import SurveySite
 from tests.participation.visitor import response
 
-pytestmark = [pytest.mark.broker, pytest.mark.embedded_only]
+pytestmark = pytest.mark.broker
 expect.set_options(timeout=30_000)
 
 TRIALS = {"walk": 5, "bot": 30}

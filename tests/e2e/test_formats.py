@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.participant import Participant
 from tests.e2e.survey import SurveySite
 
-pytestmark = [pytest.mark.e2e, pytest.mark.embedded_only]
+pytestmark = pytest.mark.e2e
 # Generous: the machine may be busy with other things.
 expect.set_options(timeout=30_000)
 
@@ -42,7 +42,9 @@ SHOTS = os.environ.get("SCREENSHOTS", "")
 def studies(surveys: SurveySite) -> dict[str, str]:
     """By format the path of an open study."""
     common = {"n_catch": 1, "completion_code": "CODE"}
-    return surveys.open_studies(**{name: {**common, **settings} for name, settings in FORMATS.items()})
+    return surveys.open_studies(
+        "formats", **{name: {**common, **settings} for name, settings in FORMATS.items()}
+    )
 
 
 @pytest.fixture(params=["desk", "phone"])

@@ -12,7 +12,7 @@ from tests.e2e.accessibility import NARROW, check, check_at_every_size
 from tests.e2e.survey import SurveySite
 from tests.e2e.test_formats import stored
 
-pytestmark = [pytest.mark.e2e, pytest.mark.embedded_only]
+pytestmark = pytest.mark.e2e
 expect.set_options(timeout=30_000)
 
 START, AGREE, CONTINUE, CONFIRM = "ابدأ", "أوافق", "متابعة", "تأكيد"
