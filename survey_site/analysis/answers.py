@@ -155,12 +155,13 @@ class AnswerTable:
 
     def cells(self, condition: str) -> CellTable:
         """One condition's answers and hits per participant and item. ScoringError if nobody saw it."""
-        found = self.conditions.index(condition) if condition in self.conditions else -1
-        rows = np.flatnonzero(self.condition == found)
-        if not len(rows):
-            seen = ", ".join(self.seen_conditions()) or "none"
-            raise ScoringError(f"condition {condition!r} has no answers; conditions with answers: {seen}")
-        return self._cells(rows)
+        return self._cells(self._rows_of(condition))
+
+    def grid(self, condition: str) -> tuple[tuple[str, ...], IntArray, IntArray]:
+        """Its items' names, and answers and hits, each (all participants, items). Errors as `cells`."""
+        rows = self._rows_of(condition)
+        names, item = self._items_of(rows)
+        return names, *self._counted(self.participant[rows], item, rows, (len(self.participants), len(names)))
 
     def all_cells(self) -> Iterator[tuple[str, CellTable, IntArray]]:
         """Every condition with an answer: its name, its cells and its rows' n_options, in order of names."""
@@ -214,15 +215,33 @@ class AnswerTable:
     def _cells(self, rows: IntArray) -> CellTable:
         """Items by name, participants by what they answered, so that their names do not matter."""
         people = _local(self.participant[rows], len(self.participants))
+        names, item = self._items_of(rows)
+        return CellTable.in_own_order(*self._counted(people, item, rows, (int(people.max()) + 1, len(names))))
+
+    def _rows_of(self, condition: str) -> IntArray:
+        found = self.conditions.index(condition) if condition in self.conditions else -1
+        rows = np.flatnonzero(self.condition == found)
+        if not len(rows):
+            seen = ", ".join(self.seen_conditions()) or "none"
+            raise ScoringError(f"condition {condition!r} has no answers; conditions with answers: {seen}")
+        return rows
+
+    def _items_of(self, rows: IntArray) -> tuple[tuple[str, ...], IntArray]:
+        """Names of these rows' items, sorted, and each row's place among them."""
         present = np.unique(self.item[rows])
         present = present[np.argsort(np.array([self.items[code] for code in present]), kind="stable")]
         place = np.zeros(len(self.items), dtype=np.int64)
         place[present] = np.arange(len(present))
-        cell = people * len(present) + place[self.item[rows]]
-        shape = (int(people.max()) + 1, len(present))
+        return tuple(self.items[code] for code in present), place[self.item[rows]]
+
+    def _counted(
+        self, people: IntArray, item: IntArray, rows: IntArray, shape: tuple[int, int]
+    ) -> tuple[IntArray, IntArray]:
+        """Answers and hits of these rows per participant and item."""
+        cell = people * shape[1] + item
         answers = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
         hits = np.bincount(cell[self.is_correct[rows]], minlength=answers.size).reshape(shape)
-        return CellTable.in_own_order(answers, hits)
+        return answers, hits
 
 
 def _coded(column: Sequence[Any] | NDArray[Any]) -> tuple[tuple[str, ...], IntArray]:

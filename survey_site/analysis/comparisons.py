@@ -1,12 +1,17 @@
-"""Is one condition more human-aligned than another? Tests within participants. Pure numpy and scipy.
+"""Is one condition more human-aligned than another? Within participants. Pure numpy and scipy.
+
+The interval, p value and equivalence of a difference generalise over participants and items
+(`twoway_difference`). The permutation test beside them speaks of other participants and exactly these trials.
 
 >>> table = AnswerTable.from_columns(
 ...     condition=list("aabb") * 6, participant=[p for p in "uvwxyz" for _ in range(4)],
-...     item=list("1234") * 6, is_correct=[True, True, False, True] * 6,
+...     item=list("1234") * 6, is_correct=[True, True, False, True] * 6, n_options=[2] * 24,
 ... )
 >>> [difference] = compare_conditions(table)
->>> difference.first, difference.second, difference.estimate, difference.p_value
-('a', 'b', 0.5, 0.03125)
+>>> difference.first, difference.second, difference.estimate, round(difference.p_value, 3)
+('a', 'b', 0.5, 0.5)
+>>> difference.over_participants.test.p_value
+0.03125
 """
 
 from collections.abc import Sequence
@@ -18,12 +23,27 @@ import scipy
 from numpy.typing import NDArray
 
 from survey_site.analysis.answers import AnswerTable, ScoringError
+from survey_site.analysis.twoway_difference import paired_cells, twoway_difference
 
 FloatArray = NDArray[np.float64]
 
 #: Up to here all 2^P assignments of signs are counted; beyond, some are drawn.
 EXACT_PARTICIPANTS = 16
 SIGNS_AT_ONCE = 4_000_000
+ALPHA = 0.05
+#: Standard errors below are those of rounding.
+ROUNDING = 1e-12
+
+#: What each p value speaks of, as reports say it.
+SCOPES = {
+    "comparisons": "over participants and items: for other participants and other trials of the same kind",
+    "comparisons_over_participants": "over participants, for exactly these trials",
+    "ranking": "over participants, for exactly these trials",
+}
+
+
+class NoSpread(ScoringError):
+    """Differences that leave a t test nothing to go by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +76,28 @@ class Equivalence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
-    """Two conditions compared within the participants who answered both.
+class OverParticipants:
+    """What would come out with other participants and exactly these trials: it takes items as fixed.
 
-    estimate: mean over participants of (their share right in `first`) - (in `second`). interval: Student's t
-    of that mean, None with one participant. p_value: permutation test; p_holm: adjusted over the grid.
-    equivalence: None unless a margin was asked for, or with fewer than two participants.
+    Two conditions have trials of their own, and which these are makes a difference too, so with few or
+    unlike items these p values are far too small for a statement about the conditions as such. interval:
+    Student's t of the mean difference; it and the equivalence are None where the note says why.
+    """
+
+    test: PermutationTest
+    interval: tuple[float, float] | None
+    equivalence: Equivalence | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Two conditions compared within the participants who answered both, over participants and items.
+
+    estimate: mean over participants of (their share right in `first`) - (in `second`). interval, p_value,
+    equivalence: from the two-way error of `twoway_difference`, for other participants and other trials alike;
+    p_holm: p_value adjusted over the grid. They are None where the note says why, and the equivalence also
+    unless a margin was asked for. over_participants: the same with these trials as fixed.
     """
 
     first: str
@@ -69,10 +105,11 @@ class Difference:
     n_participants: int
     estimate: float
     interval: tuple[float, float] | None
-    p_value: float
-    p_holm: float
-    test: PermutationTest
+    p_value: float | None
+    p_holm: float | None
     equivalence: Equivalence | None
+    note: str
+    over_participants: OverParticipants
 
 
 def permutation_test(
@@ -82,8 +119,9 @@ def permutation_test(
 
     Under the hypothesis that the two conditions do not differ, a participant's two scores could as well be
     exchanged, which flips the sign of the difference (Fisher 1935; Good 2005, ch. 3). With up to 16
-    participants every assignment is counted, otherwise `draws` random ones. It generalises over participants;
-    over items as well generalises the mixed model. Raises ScoringError without differences.
+    participants every assignment is counted, otherwise `draws` random ones. It generalises over participants,
+    for exactly these trials; over items as well generalises `twoway_difference`. Raises ScoringError without
+    differences.
     """
     if not len(differences):
         raise ScoringError("no participant answered both conditions; there is nothing to compare")
@@ -122,25 +160,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def equivalence_test(differences: FloatArray, *, margin: float, alpha: float = 0.05) -> Equivalence:
     """Are the conditions the same to within `margin`? Two one-sided t tests on participants' differences.
 
-    Raises ScoringError for a margin outside (0, 1), an alpha outside (0, .5), fewer than two participants.
+    For exactly these trials, as `permutation_test`. Raises ScoringError for a margin outside (0, 1), an alpha
+    outside (0, .5), fewer than two participants, and where all differences are the same.
     """
-    if not 0 < margin < 1:
-        raise ScoringError(f"margin is {margin!r}; it must lie between 0 and 1, as a share")
-    if not 0 < alpha < 0.5:
-        raise ScoringError(f"alpha is {alpha!r}; it must lie between 0 and .5")
-    n = len(differences)
-    if n < 2:
-        raise ScoringError(f"{n} participants answered both conditions; an equivalence test needs 2 or more")
-    values = np.sort(differences)  # their order must not matter, not even to the last bit
-    mean = float(values.mean())
-    error = float(values.std(ddof=1)) / n**0.5
-    half = error * float(scipy.stats.t.ppf(1 - alpha, n - 1))
-    return Equivalence(
-        estimate=mean,
-        margin=margin,
-        p_value=_larger_one_sided_p(mean, error, margin, n - 1),
-        interval=(mean - half, mean + half),
-    )
+    mean, error = _mean_and_error(differences)
+    return _equivalence(mean, error, len(differences) - 1, margin, alpha)
 
 
 def participant_differences(table: AnswerTable, first: str, second: str) -> FloatArray:
@@ -160,10 +184,10 @@ def compare_conditions(
     draws: int = 10_000,
     rng_seed: int = 2023,
 ) -> list[Difference]:
-    """Compare `pairs` of conditions (by default all of equal chance); Holm adjusts over those compared.
+    """Compare `pairs` of conditions (by default all of equal chance); Holm adjusts over those with a p value.
 
     Pairs that nobody answered both of are left out. Raises ScoringError for a condition without answers, and
-    for a pair whose trials had different numbers of options: guessing alone would tell them apart.
+    for a pair whose trials had different or unknown numbers of options: guessing alone could tell them apart.
     """
     pairs = comparable_pairs(table, table.seen_conditions()) if pairs is None else pairs
     shares = _shares(table)
@@ -173,22 +197,33 @@ def compare_conditions(
         both = shares[_place(table, first)] - shares[_place(table, second)]
         both = both[~np.isnan(both)]
         if len(both):
-            test = permutation_test(both, draws=draws, rng_seed=rng_seed)
-            found.append(_difference(first, second, both, test, margin, confidence))
-    adjusted = holm([difference.p_value for difference in found])
-    return [replace(difference, p_holm=p) for difference, p in zip(found, adjusted, strict=True)]
+            these_trials = _over_participants(both, margin, confidence, draws, rng_seed)
+            found.append(_difference(table, first, second, these_trials, margin, confidence))
+    tested = [place for place, difference in enumerate(found) if difference.p_value is not None]
+    adjusted = holm([p for difference in found if (p := difference.p_value) is not None])
+    for place, p_holm in zip(tested, adjusted, strict=True):
+        found[place] = replace(found[place], p_holm=p_holm)
+    return found
 
 
 def comparable_pairs(table: AnswerTable, conditions: Sequence[str]) -> list[tuple[str, str]]:
-    """All pairs of these conditions whose trials had the same numbers of options, in the order of names."""
+    """All pairs of these conditions whose trials had the same known numbers of options, by name."""
     options = {name: table.options_of(name) for name in sorted(conditions)}
     return [
-        (first, second) for first, second in combinations(options, 2) if options[first] == options[second]
+        (first, second)
+        for first, second in combinations(options, 2)
+        if options[first] == options[second] and 0 not in options[first]
     ]
 
 
 def _refuse_unequal_chance(table: AnswerTable, first: str, second: str) -> None:
     options = [table.options_of(table.conditions[_place(table, name)]) for name in (first, second)]
+    for name, known in zip((first, second), options, strict=True):
+        if 0 in known:
+            raise ScoringError(
+                f"how many options the trials of {name} had is not known for every answer; only conditions "
+                "whose n_options are known and the same can be compared"
+            )
     if options[0] != options[1]:
         said = [" and ".join(map(str, sorted(one))) for one in options]
         raise ScoringError(
@@ -198,25 +233,51 @@ def _refuse_unequal_chance(table: AnswerTable, first: str, second: str) -> None:
 
 
 def _difference(
+    table: AnswerTable,
     first: str,
     second: str,
-    both: FloatArray,
-    test: PermutationTest,
+    these_trials: OverParticipants,
     margin: float | None,
     confidence: float,
 ) -> Difference:
-    several = len(both) > 1
+    cells = paired_cells(table, first, second)
+    twoway, why = None, ""
+    try:
+        twoway = twoway_difference(cells)
+    except ScoringError as error:
+        why = str(error)
     return Difference(
         first=first,
         second=second,
-        n_participants=len(both),
-        estimate=test.estimate,
-        interval=_t_interval(both, confidence) if several else None,
-        p_value=test.p_value,
-        p_holm=test.p_value,
-        test=test,
-        equivalence=equivalence_test(both, margin=margin) if margin is not None and several else None,
+        n_participants=len(cells.first.answers),
+        estimate=these_trials.test.estimate,
+        interval=twoway.interval(confidence) if twoway else None,
+        p_value=twoway.p_value if twoway else None,
+        p_holm=None,
+        equivalence=_equivalence(twoway.estimate, twoway.error, twoway.freedom, margin, ALPHA)
+        if twoway and margin is not None
+        else None,
+        note=twoway.note if twoway else why,
+        over_participants=these_trials,
     )
+
+
+def _over_participants(
+    both: FloatArray, margin: float | None, confidence: float, draws: int, rng_seed: int
+) -> OverParticipants:
+    test = permutation_test(both, draws=draws, rng_seed=rng_seed)
+    smallest, notes = 2 / 2 ** len(both), []
+    if smallest > ALPHA:
+        notes.append(f"with {len(both)} participants no permutation p is below {min(1, smallest):g}")
+    interval = equivalence = None
+    try:
+        mean, error = _mean_and_error(both)
+        half = error * float(scipy.stats.t.ppf((1 + confidence) / 2, len(both) - 1))
+        interval = (mean - half, mean + half)
+        equivalence = None if margin is None else _equivalence(mean, error, len(both) - 1, margin, ALPHA)
+    except NoSpread as why:
+        notes.append(str(why))
+    return OverParticipants(test=test, interval=interval, equivalence=equivalence, note="; ".join(notes))
 
 
 def _shares(table: AnswerTable) -> FloatArray:
@@ -236,18 +297,28 @@ def _place(table: AnswerTable, condition: str) -> int:
     return table.conditions.index(condition)
 
 
-def _t_interval(differences: FloatArray, confidence: float) -> tuple[float, float]:
-    values, n = np.sort(differences), len(differences)
-    half = scipy.stats.t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / n**0.5
-    return float(values.mean() - half), float(values.mean() + half)
+def _mean_and_error(differences: FloatArray) -> tuple[float, float]:
+    n = len(differences)
+    if n < 2:
+        raise NoSpread(f"{n} participants answered both conditions; a t test needs 2 or more")
+    values = np.sort(differences)  # their order must not matter, not even to the last bit
+    error = float(values.std(ddof=1)) / n**0.5
+    if error <= ROUNDING:
+        raise NoSpread(f"all {n} participants differ alike; without spread a t test says nothing of others")
+    return float(values.mean()), error
 
 
-def _larger_one_sided_p(mean: float, error: float, margin: float, freedom: int) -> float:
-    if error == 0:  # nobody differs from the rest: certain either way
-        return 0.0 if abs(mean) < margin else 1.0
+def _equivalence(mean: float, error: float, freedom: float, margin: float, alpha: float) -> Equivalence:
+    if not 0 < margin < 1:
+        raise ScoringError(f"margin is {margin!r}; it must lie between 0 and 1, as a share")
+    if not 0 < alpha < 0.5:
+        raise ScoringError(f"alpha is {alpha!r}; it must lie between 0 and .5")
+    half = error * float(scipy.stats.t.ppf(1 - alpha, freedom))
     above = float(scipy.stats.t.sf((mean + margin) / error, freedom))
     below = float(scipy.stats.t.cdf((mean - margin) / error, freedom))
-    return max(above, below)
+    return Equivalence(
+        estimate=mean, margin=margin, p_value=max(above, below), interval=(mean - half, mean + half)
+    )
 
 
 def _all_sums(values: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ from typing import Any
 from survey_site.analysis.figures.agreement import MEASURES, measure
 from survey_site.analysis.figures.factors import constant_factors
 from survey_site.analysis.figures.figure import value_or_none
+from survey_site.analysis.footnotes import Footnotes
 from survey_site.analysis.models import StudyResults
 from survey_site.analysis.observer_view import observer_tables
 from survey_site.analysis.report import in_order
@@ -36,14 +37,14 @@ def document_of(results: StudyResults, *, source: ImageSource) -> dict[str, Any]
         return {"results": results, "rows": []}
     labels = {row["condition"]: row["label"] for row in report["conditions"]}
     figures = {figure.name: figure for figure in results.figures.all()}
+    notes = {name: Footnotes() for name in ("scores", "intervals", "comparisons")}
     return {
         "results": results,
         "report": report,
-        "rows": [_row(score, labels) for score in in_order(report)],
+        "rows": [_row(score, labels, notes) for score in in_order(report)],
         "interval_names": list(INTERVALS.values()),
         "measures": [name for name, _ in MEASURES.values()],
         "warnings": [*report["warnings"], *_warnings(report["scores"], labels)],
-        "not_normalised": _not_normalised(report["scores"], labels),
         "figures": figures,
         "factor_figures": [figure for name, figure in figures.items() if name.startswith("by-")],
         "with_and_without": figures.get("with-and-without"),
@@ -56,9 +57,10 @@ def document_of(results: StudyResults, *, source: ImageSource) -> dict[str, Any]
         "left_out": _left_out(report),
         "examples": _examples(results.examples, labels, source),
         "observers": observer_tables(report, labels),
-        "comparisons": _comparisons(report["comparisons"], labels),
+        "comparisons": _comparisons(report["comparisons"], labels, notes["comparisons"]),
         "n_comparisons": len(report["comparisons"]),
         "catch": report["catch"]["right"] / report["catch"]["n"] if report["catch"]["n"] else None,
+        "notes": {name: of_table.texts for name, of_table in notes.items()},
     }
 
 
@@ -71,16 +73,19 @@ def data_uri(image: StoredImage) -> str:
         return ""
 
 
-def _row(score: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
-    """A condition's figures, None where a statistic is undefined."""
+def _row(
+    score: Mapping[str, Any], labels: Mapping[str, str], notes: Mapping[str, Footnotes]
+) -> dict[str, Any]:
+    """A condition's figures, None where a statistic is undefined, with the numbers of their notes."""
     return {
         **score,
         "label": labels[score["condition"]],
-        "interval": score["intervals"]["twoway"],
-        "all_intervals": [score["intervals"][name] for name in INTERVALS],
+        "interval": _noted(score["intervals"]["twoway"], notes["scores"]),
+        "all_intervals": [_noted(score["intervals"][name], notes["intervals"]) for name in INTERVALS],
         "ceiling_lower": value_or_none(score["ceiling"], "lower"),
         "ceiling_upper": value_or_none(score["ceiling"], "upper"),
-        "normalised": _normalised(score),
+        "normalised": _noted(_normalised(score), notes["scores"]),
+        "d_prime_mark": notes["scores"].number(score["d_prime_note"]),
         "agreement": [measure(score, key) for key in MEASURES],
         "first_side": value_or_none(score["side_bias"], "first_share"),
         "median_rt": None
@@ -89,18 +94,15 @@ def _row(score: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _noted(statistic: Mapping[str, Any], notes: Footnotes) -> dict[str, Any]:
+    """With the number of its note, or of the reason why it is undefined."""
+    return {**statistic, "mark": notes.number(statistic.get("undefined", "") or statistic.get("note", ""))}
+
+
 def _normalised(score: Mapping[str, Any]) -> Mapping[str, Any]:
     """By the lower ceiling, with its interval; or why there is none."""
     by_lower: Mapping[str, Any] = score["normalised"].get("by_lower_ceiling", score["normalised"])
     return by_lower
-
-
-def _not_normalised(scores: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> list[str]:
-    return [
-        f"{labels[score['condition']]}: {_normalised(score)['undefined']}."
-        for score in scores
-        if "undefined" in _normalised(score)
-    ]
 
 
 def _warnings(scores: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> list[str]:
@@ -123,11 +125,20 @@ def _left_out(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**verdict, "title": titles[verdict["rule"]]} for verdict in report["exclusions"]["sessions"]]
 
 
-def _comparisons(compared: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> list[dict[str, Any]]:
-    ranked = sorted(compared, key=lambda difference: difference["p_value"])[:MOST_COMPARISONS]
+def _comparisons(
+    compared: Sequence[Mapping[str, Any]], labels: Mapping[str, str], notes: Footnotes
+) -> list[dict[str, Any]]:
+    """The smallest p values first; without one, last."""
+    ranked = sorted(compared, key=lambda one: 2 if one["p_value"] is None else one["p_value"])
     return [
-        {**difference, "first": labels[difference["first"]], "second": labels[difference["second"]]}
-        for difference in ranked
+        {
+            **difference,
+            "first": labels[difference["first"]],
+            "second": labels[difference["second"]],
+            "mark": notes.number(difference["note"]),
+            "mark_of_these_trials": notes.number(difference["over_participants"]["note"]),
+        }
+        for difference in ranked[:MOST_COMPARISONS]
     ]
 
 

@@ -3,12 +3,16 @@
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from survey_site.analysis.answers import ScoringError
 from survey_site.analysis.cells import CellTable
+
+FloatArray = NDArray[Any]  # float64; numpy's stubs lose the type in linalg
 
 #: How far below zero, in its own noise, what participants or items add may lie: see `twoway`.
 LET_BELOW_ZERO, MOST_BELOW_ZERO = 0.7, 1 / 3
@@ -48,7 +52,8 @@ def twoway(table: CellTable, confidence: float = 0.95) -> Interval:
 
     ``V = V_participants + V_items - R``: the cluster variances of `cluster`, and the residual part
     ``R = sum_cells (n e)^2 / N^2 * M / (M - P - I + 1)`` (e: residual of the additive fit participant + item
-    to the cells' shares, n: rows of a cell, M: cells). What participants and items add, ``A = V_. - R``, is
+    to the cells' shares, n: rows of a cell, M: cells; 1 more for each further list of items that shares no
+    participant with the others). What participants and items add, ``A = V_. - R``, is
     often negative where they do not differ. Cut at zero it would add to the sum on average; uncut the sum
     would be unsteady and at times negative. So each A is cut at seven tenths of its own noise below zero,
     ``-.7 sqrt(2 / (P - 1)) R``, and never counts for less than ``-R / 3``: with few participants or items the
@@ -67,8 +72,7 @@ def twoway(table: CellTable, confidence: float = 0.95) -> Interval:
     spread.
     """
     people, items = table.answers.shape
-    cells = int(np.count_nonzero(table.answers))
-    freedom = cells - people - items + 1
+    cells, freedom = residual_freedom(table)
     by_participant, by_item = table.by_participant.variance(), table.by_item.variance()
     if min(people, items) == 1 or freedom < 1 or not (by_participant or by_item or table.by_cell.variance()):
         fallback = cluster(table, confidence)
@@ -77,7 +81,7 @@ def twoway(table: CellTable, confidence: float = 0.95) -> Interval:
     added, spread = 0.0, residual**2 / freedom
     for clustered, count in ((float(by_participant), people), (float(by_item), items)):
         own = clustered - residual
-        added += max(own, -min(LET_BELOW_ZERO * sqrt(2 / (count - 1)), MOST_BELOW_ZERO) * residual)
+        added += cut_below_zero(own, residual, count)
         spread += clustered**2 / (count - 1) if own > 0 else 0.0
     if not spread:  # participants and items explain every answer, and do not differ
         return _without_spread(table, confidence)
@@ -108,15 +112,42 @@ def cluster(table: CellTable, confidence: float = 0.95) -> Interval:
     return Interval(max(0.0, mean - half), min(1.0, mean + half), note)
 
 
+def cut_below_zero(added: float, residual: float, count: int) -> float:
+    """What `count` participants or items add, cut where it lies far below zero: see `twoway`."""
+    return max(added, -min(LET_BELOW_ZERO * sqrt(2 / (count - 1)), MOST_BELOW_ZERO) * residual)
+
+
+def residual_freedom(table: CellTable) -> tuple[int, int]:
+    """How many cells were answered, and the degrees of freedom that the fit participant + item leaves them.
+
+    Lists of items that share no participant have each a level of their own.
+    """
+    people, items = table.answers.shape
+    seen = table.answers > 0
+    cells = int(seen.sum())
+    lists = 1
+    if cells < seen.size:
+        edges = scipy.sparse.csr_array(
+            np.block([[np.zeros((people, people)), seen], [np.zeros((items, people + items))]])
+        )
+        lists = int(scipy.sparse.csgraph.connected_components(edges, directed=False)[0])
+    return cells, cells - people - items + lists
+
+
 def additive_residual_variance(table: CellTable) -> float:
-    """``sum_cells (n e)^2 / N^2`` with e from the least-squares fit participant + item to the cells' shares.
+    """``sum_cells (n e)^2 / N^2``, e from the least-squares fit participant + item to the cells' shares."""
+    return float(np.square(additive_residuals(table)).sum() / table.n**2)
+
+
+def additive_residuals(table: CellTable) -> FloatArray:
+    """``n e`` of `additive_residual_variance`, (participants, items).
 
     Cells weigh as many rows as they have. One item's level is fixed by the rest, hence the pseudo-inverse.
     """
     n, hits = table.answers.astype(float), table.hits.astype(float)
     if np.all(n == n[0, 0]):  # complete: levels are means
         levels = hits.mean(axis=1, keepdims=True) + hits.mean(axis=0, keepdims=True) - hits.mean()
-        return float(np.square(hits - levels).sum() / n.sum() ** 2)
+        return np.asarray(hits - levels)
     per_person = n.sum(axis=1)
     scaled = n / per_person[:, None]
     item_matrix = np.diag(n.sum(axis=0)) - n.T @ scaled
@@ -124,8 +155,7 @@ def additive_residual_variance(table: CellTable) -> float:
         hits.sum(axis=0) - scaled.T @ hits.sum(axis=1)
     )
     person_level = (hits.sum(axis=1) - n @ item_level) / per_person
-    residuals = hits - n * (person_level[:, None] + item_level[None, :])
-    return float(np.square(residuals).sum() / n.sum() ** 2)
+    return np.asarray(hits - n * (person_level[:, None] + item_level[None, :]))
 
 
 def _score_interval(share: float, residual: float, added: float, t: float) -> Interval:

@@ -14,7 +14,7 @@ def methods_paragraph(report: Mapping[str, Any]) -> str:
         _exclusions(report["exclusions"]),
         _scores(report),
         _comparisons(report),
-        *not_compared(report["n_not_compared"]),
+        *not_compared(**report["not_compared"]),
         _mixed_model(report["mixed_model"]),
         _software(report),
     ]
@@ -73,14 +73,29 @@ def _comparisons(report: Mapping[str, Any]) -> str:
     compared = report["comparisons"]
     if not compared:
         return ""
-    exact = sum(difference["test"]["exact"] for difference in compared)
-    how = "exact" if exact == len(compared) else f"{report['settings']['replicates']:,} random assignments"
     verb = "was" if len(compared) == 1 else "were"
+    tested = sum(difference["p_value"] is not None for difference in compared)
+    over = f" over the {tested} that have a p value" if tested < len(compared) else ""
     return (
-        f"{_count(len(compared), 'pair')} of conditions {verb} compared within participants by sign-flip "
-        f"permutation tests ({how}), adjusted by Holm's method; equivalence was tested by two one-sided "
-        f"t tests with a margin of {report['settings']['margin']:g}."
+        f"{_count(len(compared), 'pair')} of conditions {verb} compared within participants, over "
+        "participants and items: by t tests with the two-way variance of the difference (V_participants of "
+        "paired differences + V_items of both conditions - V_residual) and Satterthwaite's degrees of "
+        f"freedom, adjusted by Holm's method{over}; equivalence was tested by two one-sided such tests with "
+        f"a margin of {report['settings']['margin']:g}. Sign-flip permutation tests "
+        f"({_assignments(report)}) are given beside them, unadjusted; they are "
+        f"{report['scopes']['comparisons_over_participants']}."
     )
+
+
+def _assignments(report: Mapping[str, Any]) -> str:
+    tests = [difference["over_participants"]["test"] for difference in report["comparisons"]]
+    exact, drawn = (
+        sum(test["exact"] for test in tests),
+        f"{report['settings']['replicates']:,} random assignments",
+    )
+    if exact == len(tests):
+        return "exact"
+    return f"exact for {_count(exact, 'pair')}, {drawn} for {len(tests) - exact}" if exact else drawn
 
 
 def _mixed_model(fit: Mapping[str, Any]) -> str:

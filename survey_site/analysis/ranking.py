@@ -1,4 +1,8 @@
-"""A ranking of networks (or of any conditions) from who beats whom: the Bradley-Terry model. Pure numpy."""
+"""A ranking of networks (or of any conditions) from who beats whom: the Bradley-Terry model. Pure numpy.
+
+Its errors are over participants, for exactly these trials: which trials a network was asked about with is
+taken as given. Whether networks differ beyond them tell `comparisons.compare_conditions` and the mixed model.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +22,8 @@ class Strength:
     """One contestant: `strength` on the logit scale, 0 on average over contestants.
 
     The chance that i beats j is ``1 / (1 + exp(strength_j - strength_i))``. low, high: 95 % by the normal
-    law; error: their standard error. wins: ties count one half. rank counts from 1.
+    law; error: their standard error, over participants for exactly these trials. wins: ties count one half.
+    rank counts from 1.
     """
 
     name: str
@@ -64,14 +69,20 @@ def rank_networks(table: AnswerTable, network_of: Mapping[str, str]) -> list[Str
 
     A participant's share of right answers in a network's conditions (those that `network_of` maps to it)
     decides who wins; equal shares are a tie, half a win each. Games of one participant depend on each other,
-    so the standard errors are clustered by participant (Liang & Zeger 1986, no small-sample factor). Raises
-    ScoringError for fewer than two networks, for networks that were asked about with different numbers of
-    options (guessing alone would rank them), and as `bradley_terry`.
+    so the standard errors are clustered by participant (Liang & Zeger 1986, no small-sample factor): they are
+    over participants, for exactly these trials, and too small for a statement about networks as such. Raises
+    ScoringError for fewer than two networks, for networks that were asked about with different or unknown
+    numbers of options (guessing alone would rank them), and as `bradley_terry`.
     """
     pooled = table.regrouped(network_of.get)
     names = pooled.seen_conditions()
     if len(names) < 2:
         raise ScoringError(f"{len(names)} networks have answers; a ranking needs 2 or more")
+    unknown = [name for name in names if 0 in pooled.options_of(name)]
+    if unknown:
+        raise ScoringError(
+            f"how many options {', '.join(unknown)} had is not known for every answer, so chance is not known"
+        )
     if len({pooled.options_of(name) for name in names}) > 1:
         raise ScoringError(
             "networks were asked about with different numbers of options, so their chance levels differ"

@@ -15,7 +15,7 @@ from survey_site.analysis import agreement, breakdowns, reaction_times, reliabil
 from survey_site.analysis.answers import AnswerTable, ScoringError
 from survey_site.analysis.calibration import calibration
 from survey_site.analysis.canonical import canonical, second_answers
-from survey_site.analysis.comparisons import comparable_pairs, compare_conditions
+from survey_site.analysis.comparisons import SCOPES, comparable_pairs, compare_conditions
 from survey_site.analysis.condition_levels import levels_of_cells
 from survey_site.analysis.mixed_logit import fit_mixed_logit, without_flat
 from survey_site.analysis.normalised import CeilingCells, normalised_with_interval
@@ -65,19 +65,20 @@ def alignment_report(
     answered a trial twice and nothing tells which answer came first (`canonical.second_answers`).
 
     conditions: all of the study, as the rows of conditions.csv; those that nobody answered are named, and
-    networks are compared by their factors and ranked.
+    networks are compared by their factors and ranked. `scopes` says what the p values of comparisons and the
+    errors of the ranking speak of: other participants and trials, or other participants and exactly these.
     """
     settings = settings or ReportSettings()
     rows = canonical(rows)
     kept = [row for row in rows if not row.excluded_by]
     table, factors = answer_table(kept), levels_of_cells(conditions)
-    compared, n_not_compared = _compared(table, conditions)
+    compared, not_compared = _compared(table, conditions)
     scores, scored = score_table(table, settings=settings.score), _scored_by_condition(kept)
     report = {
         "conditions": [dict(condition) for condition in conditions],
         "rows": _row_counts(rows, kept),
-        "warnings": [*_row_warnings(rows, kept), *report_warnings.not_compared(n_not_compared)],
-        "n_not_compared": n_not_compared,
+        "warnings": [*_row_warnings(rows, kept), *report_warnings.not_compared(**not_compared)],
+        "not_compared": not_compared,
         "catch": _catch(rows),
         "scores": [_condition(score, scored[score.condition], settings) for score in scores],
         "scores_without_exclusions": [
@@ -90,6 +91,7 @@ def alignment_report(
         "target_classes": _or_why(lambda: _target_classes(table, kept, settings)),
         "by_participant": [asdict(share) for share in breakdowns.by_participant(table)],
         "by_item": [asdict(share) for share in breakdowns.by_item(table)],
+        "scopes": SCOPES,
         "comparisons": [
             asdict(difference)
             for difference in compare_conditions(
@@ -160,15 +162,16 @@ def _too_few(score: ConditionScore) -> list[str]:
 
 def _compared(
     table: AnswerTable, conditions: Sequence[Mapping[str, str]]
-) -> tuple[list[tuple[str, str]], int]:
+) -> tuple[list[tuple[str, str]], dict[str, int]]:
     """Pairs of equal chance without controls, whose scores follow by construction: they would cost power.
 
-    And how many pairs are left out for their chance.
+    And how many pairs are left out for their chance, that differs or is not known.
     """
     controls = {row["condition"] for row in conditions if row["shows"] != "iri"}
     names = [name for name in table.seen_conditions() if name not in controls]
-    pairs = comparable_pairs(table, names)
-    return pairs, math.comb(len(names), 2) - len(pairs)
+    known = [name for name in names if 0 not in table.options_of(name)]
+    pairs, n_known = comparable_pairs(table, names), math.comb(len(known), 2)
+    return pairs, {"n_unequal": n_known - len(pairs), "n_unknown": math.comb(len(names), 2) - n_known}
 
 
 def _row_warnings(rows: Sequence[ResponseRow], kept: Sequence[ResponseRow]) -> list[str]:

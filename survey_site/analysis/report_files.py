@@ -43,7 +43,7 @@ def _plain(document: dict[str, Any], results: StudyResults, root: Path) -> dict[
     """The document as JSON for the layout, images and figures as files beside it."""
     for name, figure in document.get("figures", {}).items():
         (root / f"{name}.svg").write_text(figure.svg, encoding="utf-8")
-    rows = ("rows", "interval_names", "measures", "warnings", "not_normalised", "constants",
+    rows = ("rows", "interval_names", "measures", "warnings", "notes", "constants",
             "without_answers", "rules", "left_out", "comparisons", "n_comparisons", "catch")  # fmt: skip
     report = document["report"]
     return {
@@ -56,6 +56,7 @@ def _plain(document: dict[str, Any], results: StudyResults, root: Path) -> dict[
         "methods": report["methods"],
         "retest": report["retest"],
         "margin": report["settings"]["margin"],
+        "scopes": report["scopes"],
         "figures": {
             name: {"title": figure.title, "caption": figure.caption, "description": figure.description}
             for name, figure in document["figures"].items()

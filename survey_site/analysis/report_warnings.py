@@ -25,13 +25,17 @@ def unmarked_repeats(n: int) -> list[str]:
     ]
 
 
-def not_compared(n: int) -> list[str]:
-    """n: pairs of conditions whose trials had different numbers of options."""
-    if not n:
-        return []
-    said = (
-        "1 pair of conditions with unequal chance was"
-        if n == 1
-        else f"{n:,} pairs of conditions with unequal chance were"
-    )
-    return [f"{said} not compared."]
+def not_compared(n_unequal: int, n_unknown: int) -> list[str]:
+    """Pairs of conditions whose trials had different numbers of options, or numbers that are not known."""
+    return [
+        f"{_pairs(n)} whose numbers of options {reason} {'was' if n == 1 else 'were'} not compared."
+        for n, reason in (
+            (n_unequal, "differ, and with them chance,"),
+            (n_unknown, "are not known for every answer"),
+        )
+        if n
+    ]
+
+
+def _pairs(n: int) -> str:
+    return "1 pair of conditions" if n == 1 else f"{n:,} pairs of conditions"

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 #: Advisory lock of whoever refreshes: one process at a time is enough for a site.
 REFRESH_LOCK = 0x1F16
 #: Part of every mark: another number computes all results anew.
-FORMAT = 2
+FORMAT = 3
 #: Lists of the report that grow with people or items, which no page shows whole.
 LONG_LISTS = ("by_participant", "by_item")
 MOST_OF_A_FAILURE = 500

@@ -17,6 +17,7 @@ from survey_site.analysis.comparisons import (
     participant_differences,
     permutation_test,
 )
+from survey_site.analysis.twoway_difference import paired_cells, twoway_difference
 from tests.analysis.test_scoring import study
 
 
@@ -87,9 +88,10 @@ def test_equivalence_equals_statsmodels(seed: int) -> None:
     assert inside == (result.p_value < 0.05)
 
 
-def test_identical_answers_are_equivalent_and_far_ones_are_not() -> None:
-    assert equivalence_test(np.zeros(5), margin=0.1).p_value == 0
-    assert equivalence_test(np.full(5, 0.3), margin=0.1).p_value == 1
+@pytest.mark.parametrize("values", [[0.0] * 5, [0.3] * 5, [0.1] * 2, [0.1 + 0.2, 0.3]])
+def test_without_spread_there_is_no_equivalence(values: list[float]) -> None:
+    with pytest.raises(ScoringError, match="participants differ alike"):
+        equivalence_test(np.array(values), margin=0.1)
 
 
 def test_only_who_answered_both_conditions_counts() -> None:
@@ -112,12 +114,16 @@ def test_a_grid_is_adjusted_over_the_pairs_compared() -> None:
     table = AnswerTable.from_rows(rows)
     grid = compare_conditions(table, margin=0.2)
     assert [(d.first, d.second) for d in grid] == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert [d.p_holm for d in grid] == holm([d.p_value for d in grid])
+    assert [d.p_holm for d in grid] == holm([d.p_value for d in grid if d.p_value is not None])
     for d in grid:
         values = participant_differences(table, d.first, d.second)
         expected = stats.ttest_1samp(values, 0).confidence_interval()
-        assert d.interval == pytest.approx(tuple(expected), abs=1e-9)
-        assert d.equivalence == equivalence_test(values, margin=0.2)
+        assert d.over_participants.interval == pytest.approx(tuple(expected), abs=1e-9)
+        assert d.over_participants.equivalence == equivalence_test(values, margin=0.2)
+        twoway = twoway_difference(paired_cells(table, d.first, d.second))
+        assert (d.interval, d.p_value) == (twoway.interval(), twoway.p_value)
+        assert d.equivalence is not None
+        assert d.equivalence.interval == twoway.interval(0.9)
     [alone] = compare_conditions(table, [("c", "a")])
     assert alone.estimate == -grid[1].estimate
     assert alone.p_holm == alone.p_value
@@ -128,8 +134,28 @@ def test_one_participant_has_a_difference_and_no_interval() -> None:
     rows = study(1, 6, condition="a", share=0.99) + study(1, 6, condition="b", share=0.01)
     [difference] = compare_conditions(AnswerTable.from_rows(rows), margin=0.1)
     assert difference.estimate > 0.5
-    assert difference.p_value == 1
-    assert (difference.interval, difference.equivalence) == (None, None)
+    assert difference.over_participants.test.p_value == 1
+    assert (difference.p_value, difference.interval, difference.equivalence) == (None, None, None)
+    assert "one participant answered both" in difference.note
+
+
+def test_pairs_without_a_p_value_do_not_count_for_holm() -> None:
+    rows = [row for k, c in enumerate("ab") for row in study(8, 8, condition=c, seed=k)]
+    rows += [row for c in "yz" for row in study(8, 8, condition=c, share=1 - 1e-12)]
+    grid = {d.first + d.second: d for d in compare_conditions(AnswerTable.from_rows(rows), margin=0.1)}
+    assert (grid["yz"].p_value, grid["yz"].p_holm, grid["yz"].equivalence) == (None, None, None)
+    p = [d.p_value for d in grid.values() if d.p_value is not None]
+    assert [d.p_holm for d in grid.values() if d.p_value is not None] == holm(p)
+    assert len(p) == 5
+
+
+@pytest.mark.parametrize(
+    ("n", "said"), [(5, "with 5 participants no permutation p is below 0.0625"), (6, "")]
+)
+def test_too_few_participants_for_a_small_permutation_p(n: int, said: str) -> None:
+    rows = study(n, 8, condition="a") + study(n, 8, condition="b", seed=1)
+    [difference] = compare_conditions(AnswerTable.from_rows(rows))
+    assert difference.over_participants.note == said
 
 
 def test_conditions_that_nobody_shares_are_left_out_and_unknown_ones_refused() -> None:
@@ -145,9 +171,9 @@ def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ScoringError, match="no participant answered both"):
         permutation_test(np.zeros(0))
     with pytest.raises(ScoringError, match="margin is 10; it must lie between 0 and 1"):
-        equivalence_test(np.zeros(4), margin=10)
+        equivalence_test(np.arange(4.0), margin=10)
     with pytest.raises(ScoringError, match=r"alpha is 0\.7"):
-        equivalence_test(np.zeros(4), margin=0.1, alpha=0.7)
+        equivalence_test(np.arange(4.0), margin=0.1, alpha=0.7)
     with pytest.raises(ScoringError, match="1 participants answered both"):
         equivalence_test(np.zeros(1), margin=0.1)
     with pytest.raises(ScoringError, match=r"a p value is 1\.5"):

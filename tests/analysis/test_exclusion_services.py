@@ -219,7 +219,10 @@ def test_the_methods_paragraph_has_the_actual_numbers(
     assert "catch rate (version 1, minimum 0.75; n = 1)." in text
     assert "10,000 replicates" in text
     assert "RNG seed 2023" in text
-    assert "1 pair of conditions with unequal chance was not compared." in text
+    assert (
+        "1 pair of conditions whose numbers of options differ, and with them chance, was not compared."
+        in text
+    )
     assert "compared within participants" not in text
     assert "mixed model" not in text  # all answers are right: there is none
     assert "numpy" in text

@@ -48,7 +48,7 @@ def test_the_baseball_season() -> None:
 def answers(shares: list[float], participants: int, items: int = 12, seed: int = 0) -> AnswerTable:
     rng = np.random.default_rng(seed)
     return AnswerTable.from_rows(
-        ScoredRow(f"c{k}", f"p{p}", f"{k}-{i}", bool(rng.random() < share))
+        ScoredRow(f"c{k}", f"p{p}", f"{k}-{i}", bool(rng.random() < share), 2)
         for p in range(participants)
         for k, share in enumerate(shares)
         for i in range(items)

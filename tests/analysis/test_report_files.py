@@ -1,19 +1,26 @@
 """The report as HTML and PDF, from what is stored."""
 
 import io
+import re
+from dataclasses import asdict
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typst
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from PIL import Image
 
+from survey_site.analysis.answers import AnswerTable
+from survey_site.analysis.comparisons import compare_conditions
 from survey_site.analysis.models import StudyResults
 from survey_site.analysis.report_files import report_html, report_pdf
 from survey_site.analysis.results import compute_results
 from survey_site.stimuli.models import Network, StoredImage
 from tests.analysis.answered_study import AnsweredStudy
+from tests.analysis.test_scoring import study
 
 pytestmark = pytest.mark.django_db
 
@@ -45,9 +52,9 @@ def test_the_html_carries_its_images_and_escapes_names(results: StudyResults) ->
         ({"value": 0.5, "low": 0.25, "high": 1.375, "note": ""}, "<td>0.50 (0.25 – 1.38)</td>"),
         (
             {"value": 1, "low": None, "high": None, "note": "no interval"},
-            '<td>1.00 <abbr title="no interval">*</abbr></td>',
+            "<td>1.00<sup>1</sup></td>",
         ),
-        ({"undefined": "the ceiling is not clearly above chance"}, "<td>undefined</td>"),
+        ({"undefined": "the ceiling is not clearly above chance"}, "<td>undefined<sup>1</sup></td>"),
     ],
 )
 def test_a_normalised_score_has_its_interval_or_the_reason_why_there_is_none(
@@ -55,14 +62,76 @@ def test_a_normalised_score_has_its_interval_or_the_reason_why_there_is_none(
 ) -> None:
     for score in results.report["scores"]:
         score["normalised"] = {"by_lower_ceiling": normalised}
+        score["intervals"]["twoway"]["note"] = score["d_prime_note"] = ""
     text = report_html(results)
     assert text.count(said) == 2
-    assert text.count(": the ceiling is not clearly above chance.</li>") == 2 * ("undefined" in normalised)
+    note = normalised.get("undefined") or normalised["note"]
+    assert text.count(f"<li>{note}</li>") == bool(note)
     assert report_pdf(results).startswith(b"%PDF-")
 
 
+def test_notes_are_on_paper_too(results: StudyResults, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbered under their table, in print and PDF: nothing hides behind a tooltip."""
+    for score in results.report["scores"]:
+        score["normalised"] = {"undefined": "why not $normalised$"}
+        for name, interval in score["intervals"].items():
+            interval["note"] = f"note on {name}"
+    results.report["comparisons"] = [
+        {**one, "note": "a note on [one] pair", "interval": None, "p_value": None, "p_holm": None}
+        for one in difference_json()
+    ]
+    html = report_html(results)
+    said = {"why not $normalised$", "note on twoway", "note on wilson", "a note on [one] pair"}
+    said |= {"with 4 participants no permutation p is below 0.125"}
+    for note in said:
+        assert f"<li>{note}</li>" in html
+    assert "<abbr" not in html
+    pdf = text_of_pdf(results, monkeypatch)
+    for note in said:
+        assert squeezed(note) in pdf
+
+
+def test_the_scope_of_comparisons_is_said_on_page_and_paper(
+    results: StudyResults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results.report["comparisons"] = difference_json()
+    scopes = (
+        "over participants and items: for other participants and other trials",
+        "for exactly these trials",
+    )
+    html, pdf = squeezed(report_html(results)), text_of_pdf(results, monkeypatch)
+    for scope in scopes:
+        assert squeezed(scope) in html
+        assert squeezed(scope) in pdf
+
+
+def difference_json() -> list[dict[str, Any]]:
+    """One difference between the study's two conditions, as a report holds it."""
+    rows = study(4, 6, condition="first") + study(4, 6, condition="-second", seed=1)
+    return [asdict(one) for one in compare_conditions(AnswerTable.from_rows(rows), margin=0.1)]
+
+
+def text_of_pdf(results: StudyResults, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the PDF says, by the same layout compiled to HTML."""
+    compiled, texts = typst.compile, []
+
+    def also_as_html(path: Path, *, root: Path, pdf_standards: Any) -> bytes:
+        texts.append(compiled(path, root=root, format="html").decode())
+        return bytes(compiled(path, root=root, pdf_standards=pdf_standards))
+
+    monkeypatch.setattr(typst, "compile", also_as_html)
+    report_pdf(results)
+    return squeezed(texts[0])
+
+
+def squeezed(text: str) -> str:
+    """Without white space and hyphens, which a layout puts where it likes."""
+    return re.sub(r"[\s\xad-]+", "", unescape(text))
+
+
 def test_what_all_of_it_rests_on_is_said_first(results: StudyResults) -> None:
-    assert "<li>1 pair of conditions with unequal chance was not compared.</li>" in report_html(results)
+    said = "1 pair of conditions whose numbers of options differ, and with them chance, was not compared."
+    assert f"<li>{said}</li>" in report_html(results)
 
 
 def test_the_pdf_is_tagged_and_has_pages(results: StudyResults) -> None:

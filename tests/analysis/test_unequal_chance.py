@@ -3,6 +3,7 @@ the mixed model to the others.
 """
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,3 +95,20 @@ def test_options_are_whole_numbers_or_unknown() -> None:
     assert AnswerTable.from_columns(**columns, n_options=np.array([2.0, np.nan])).n_options.tolist() == [2, 0]
     with pytest.raises(ScoringError, match=r"n_options is 2.5; it must be a whole number"):
         AnswerTable.from_columns(**columns, n_options=np.array([2.5, 2]))
+
+
+def without_options(*conditions: str) -> AnswerTable:
+    """Two conditions of two options, which are not known of these."""
+    table = guessers(a=2, b=2)
+    unknown = np.isin(table.condition, [table.conditions.index(name) for name in conditions])
+    return replace(table, n_options=np.where(unknown, 0, table.n_options))
+
+
+@pytest.mark.parametrize("unknown", ["a", "b", "ab"])
+def test_an_unknown_number_of_options_equals_none(unknown: str) -> None:
+    table = without_options(*unknown)
+    assert compare_conditions(table) == []
+    with pytest.raises(ScoringError, match=f"the trials of {unknown[0]} had is not known for every answer"):
+        compare_conditions(table, [("a", "b")])
+    with pytest.raises(ScoringError, match="is not known for every answer, so chance is not known"):
+        rank_networks(table, {"a": "one", "b": "other"})
