@@ -69,7 +69,15 @@ class Measurer:
             image_size=self._recipe.image_size,
             make=self._make_null,
         )
-        return row, Null.from_json(row.n_images, row.n_pairs, row.measures) if row else None
+        if row is None:
+            return None, None
+        return row, Null.from_json(
+            row.n_images,
+            row.n_pairs,
+            row.measures,
+            layer=self._job.layer.name,
+            weights_sha256=self._network.weights_sha256,
+        )
 
     def _make_null(self, images: Sequence[StoredImage]) -> services.FoundNull:
         """Of the images that can be read; an unreadable one is not worth the IRIs of the others."""

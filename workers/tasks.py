@@ -35,6 +35,7 @@ from workers.iri.batch_size import default_batch_size
 from workers.iri.compiling import CompileError, check_compiler
 from workers.iri.images import from_png, sha256, to_png
 from workers.iri.inversion import Found, InversionStopped, Progress, StateRefused, invert_each
+from workers.iri.memory import is_out_of_memory
 from workers.iri.networks import (
     SOURCES,
     BuiltNetwork,
@@ -48,7 +49,7 @@ from workers.iri.precision import PrecisionError, check_precision
 from workers.iri.provenance import provenance
 from workers.iri.quality import measure
 from workers.iri.recipe import Passing, Recipe
-from workers.iri.search import Work, is_out_of_memory
+from workers.iri.search import Work
 from workers.measuring import Measurer
 from workers.memory_queues import consume_memory_queues
 from workers.patience import AWAY, Interrupted, describe

@@ -72,8 +72,8 @@ def checked_channels(name: str, values: Any, above: float, refusal: Refusal) -> 
     return red, green, blue
 
 
-def check_images(name: str, images: Any, refusal: Refusal, like: Sequence[int] | None = None) -> None:
-    """Floating-point images (n, 3, h, w) in [0, 1], of the shape `like` where one is given.
+def checked_images(name: str, images: Any, refusal: Refusal, like: Sequence[int] | None = None) -> Tensor:
+    """Floating-point images (n, 3, h, w) in [0, 1] as float32, of the shape `like` where one is given.
 
     Numbers that are not finite pass: an image with such fails by itself, with its reason, beside the others.
     """
@@ -89,3 +89,4 @@ def check_images(name: str, images: Any, refusal: Refusal, like: Sequence[int] |
     finite = images[images.isfinite()]
     if len(finite) and not (finite.min() >= 0 and finite.max() <= 1):
         raise refusal(f"{name} range from {finite.min():g} to {finite.max():g}; allowed: numbers from 0 to 1")
+    return images.float()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import copy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -35,3 +37,7 @@ class BuiltNetwork:
         mean = images.new_tensor(self.mean).view(3, 1, 1)
         std = images.new_tensor(self.std).view(3, 1, 1)
         return (images - mean) / std
+
+    def on(self, device: torch.device) -> BuiltNetwork:
+        """The network on a device: itself on the CPU, elsewhere a copy."""
+        return self if device.type == "cpu" else replace(self, module=copy.deepcopy(self.module).to(device))

@@ -1,7 +1,8 @@
 """A private copy of a network, made fast for thousands of passes up to some layers.
 
-Parameters are frozen, batch norm is folded into the convolution before it, a convolution's own padding module
-into its padding, memory is channels-last; on the CPU the stem is rewritten (see stems).
+Parameters are frozen, batch norm is folded into the convolution before it (unless weight or spectral norm
+compute that one's weight), a convolution's own padding module into its padding, memory is channels-last; on
+the CPU the stem is rewritten (see stems).
 All this is kept only where the copy gives the same response as the original.
 """
 
@@ -18,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from workers.iri.extractor import Extractor
 from workers.iri.graph import expose
-from workers.iri.stems import rewrite_stems
+from workers.iri.stems import has_own_weight, rewrite_stems
 
 # Largest relative difference between the folded and the original response that rounding explains.
 _TOLERANCE = 1e-4
@@ -106,7 +107,7 @@ def _pairs(module: nn.Module, layers: Sequence[str], probe: Tensor) -> list[tupl
 
     def note(child: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         runs[names[child]] += 1
-        if isinstance(child, nn.Conv2d):
+        if isinstance(child, nn.Conv2d) and has_own_weight(child):
             made_by[id(output)] = (names[child], output)
         elif id(inputs[0]) in made_by and child.running_mean is not None:
             pairs.append((made_by[id(inputs[0])][0], names[child]))

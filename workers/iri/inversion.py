@@ -24,7 +24,7 @@ from workers.iri.devices import checked_device
 from workers.iri.lane import Found
 from workers.iri.memory import give_back_freed_memory
 from workers.iri.networks import LARGEST_SEED, BuiltNetwork
-from workers.iri.recipe import Recipe
+from workers.iri.recipe import Recipe, RecipeError
 from workers.iri.search import Search, SearchError, Work
 from workers.iri.start_images import Pool
 
@@ -49,7 +49,7 @@ class InversionError(ValueError):
 
 
 class StateRefused(InversionError):
-    """A state of another network, layer or version of this library; the search can begin anew."""
+    """A state of another network, layer, version or works, or a damaged one; the search can begin anew."""
 
 
 class InversionStopped(Exception):
@@ -94,6 +94,8 @@ class Inversion:
     failures: tuple[str, ...] = ()
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def invert(
     network: BuiltNetwork,
     layer: str,
@@ -183,6 +185,8 @@ def invert(
     )
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def invert_each(
     network: BuiltNetwork,
     layer: str,
@@ -266,7 +270,7 @@ def _resume(search: Search, state: dict[str, Any]) -> None:
         raise StateRefused(f"resume_from is {described(state)}; allowed: a state of on_checkpoint")
     try:
         search.load_state_dict(state)
-    except (SearchError, LookupError, TypeError, RuntimeError) as error:
+    except (SearchError, RecipeError, LookupError, TypeError, AttributeError) as error:
         raise StateRefused(f"this search can't go on from that state: {error}") from error
 
 

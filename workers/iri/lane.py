@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from workers.iri.parametrizations import parametrize
 from workers.iri.perceptual import shared_perceptual
 from workers.iri.recipe import Recipe
 from workers.iri.responder import Responder
+from workers.iri.states import misfit
 from workers.iri.transforms import transform
 
 TRACE_POINTS = 200
@@ -227,19 +228,19 @@ class Lane:
     def _lost_at(self, row: int) -> int:
         return int((~self._trace[row].isfinite()).nonzero()[0])
 
-    def matched(self) -> list[int]:
-        """Rows whose best image, rounded to 8 bits, is at or below `finish_below`; reads numbers back."""
+    def matched(self, respond: Callable[[Tensor], Tensor]) -> list[int]:
+        """Rows whose best image, rounded to 8 bits, is at or below `finish_below`; reads numbers back.
+
+        `respond`: gives the matched layer's responses to images.
+        """
         limit = self.recipe.finish_below
         if limit is None:
             return []
         rows = (self._least <= limit).nonzero().flatten()
         if len(rows) == 0:
             return []
-        images = quantize(self._best[rows])
-        with torch.no_grad():
-            responses = self.responder(images)
-        wanted = self._wanted[self.layer][rows]
-        errors = (responses[self.layer] - wanted).norm(dim=1) / self._norms[self.layer][rows]
+        apart = respond(quantize(self._best[rows])) - self._wanted[self.layer][rows]
+        errors = apart.norm(dim=1) / self._norms[self.layer][rows]
         return rows[errors <= limit].tolist()
 
     def found(self, row: int, failure: str = "") -> Found:
@@ -291,10 +292,19 @@ class Lane:
 
     @classmethod
     def restored(cls, state: dict[str, Any], layer: str, responder: Responder, device: torch.device) -> Lane:
-        """The lane that gave this state; the responses to its targets are computed again."""
+        """The lane that gave this state; the responses to its targets are computed again.
+
+        The state's tensors become the lane's own. Raises LookupError for parts that lack or are misshapen.
+        """
+        recipe = Recipe.from_json(state["recipe"])
+        images = torch.empty(len(state["places"]), 3, recipe.image_size, recipe.image_size)
+        for name, expected in (("seeds", state["places"]), ("targets", images), ("starts", images)):
+            _check(state[name], expected, name)
         columns = (state[name] for name in ("places", "seeds", "targets", "starts"))
         members = [Member(*one) for one in zip(*columns, strict=True)]
-        lane = cls(Recipe.from_json(state["recipe"]), layer, responder, members, device)
+        lane = cls(recipe, layer, responder, members, device)
+        for name, own in lane.state_dict().items():
+            _check(state[name], own, name)
         lane.steps = list(state["steps"])
         lane._taken = torch.tensor(lane.steps, device=device)
         lane._best, lane._least, lane._error, lane._trace = (
@@ -303,6 +313,11 @@ class Lane:
         lane._parametrization.load_state_dict(state["parametrization"])
         lane._rule.load_state_dict(state["rule"])
         return lane
+
+
+def _check(given: object, expected: object, name: str) -> None:
+    if reason := misfit(given, expected, f"the state's {name}"):
+        raise LookupError(reason)
 
 
 def _thinned(errors: Tensor) -> tuple[tuple[int, float], ...]:

@@ -14,7 +14,7 @@ from workers.iri.blocks import block_names
 from workers.iri.built_network import BuiltNetwork, NetworkError
 from workers.iri.graph import expose_all
 from workers.iri.layer_errors import LayerNotFound
-from workers.iri.sizes import REFUSALS, explained
+from workers.iri.sizes import explaining
 from workers.iri.tokens import token_sequence
 
 # Modules that only pass their input on in evaluation mode, or pad it.
@@ -66,6 +66,8 @@ class _Response:
         return self.shape, self.digest
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def list_layers(built: BuiltNetwork, image_size: int) -> list[LayerInfo]:
     """The layers that `invert` can match at this image size (pixels), in the order in which they finish.
 
@@ -102,11 +104,12 @@ class _Listing:
         self._tokens = token_sequence(self._network)
         self._runs: dict[str, list[_Response | None]] = {}
         self._selections: dict[str, list[_Response]] = {}
-        self._logits_digest = _digest(self._run(image_size))
+        output = self._run(image_size)
+        self._logits_digest = _digest(output) if isinstance(output, Tensor) else b""
         firsts = [runs[0] for runs in self._runs.values() if is_traced or len(runs) == 1]
         self._responses = [one for one in firsts if one is not None]
 
-    def _run(self, image_size: int) -> Tensor:
+    def _run(self, image_size: int) -> Any:
         names = {module: name for name, module in self._network.named_modules() if name}
 
         def note(module: nn.Module, _inputs: Any, output: Any) -> None:
@@ -119,14 +122,12 @@ class _Listing:
         images = torch.rand(_PROBE_IMAGES, 3, image_size, image_size, generator=generator)
         handles = [module.register_forward_hook(note) for module in names]
         try:
-            # With gradients, as in the descent: what doesn't depend on the image shows itself.
-            logits: Tensor = self._network(self._built.normalize(images).requires_grad_())
-        except REFUSALS as error:
-            raise explained(self._pass, image_size, self._built.input_size, error) from error
+            with explaining(self._pass, image_size, self._built.input_size):
+                # With gradients, as in the descent: what doesn't depend on the image shows itself.
+                return self._network(self._built.normalize(images).requires_grad_())
         finally:
             for handle in handles:
                 handle.remove()
-        return logits
 
     @torch.no_grad()
     def _pass(self, image_size: int) -> None:

@@ -184,6 +184,7 @@ def _is_installed(architecture: str) -> bool:
     return importlib.util.find_spec(_PACKAGES[architecture].locator.partition(":")[0]) is not None
 
 
+@torch.inference_mode(False)
 def build(spec: NetworkSpec) -> BuiltNetwork:
     """The network of a spec, in evaluation mode, frozen, on the CPU. No global random state is touched.
 

@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -17,11 +18,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workers.iri.arguments import check_function, check_images, check_network, checked_whole, kind_of
+from workers.iri.arguments import (
+    check_function,
+    check_layer,
+    check_network,
+    checked_images,
+    checked_whole,
+    kind_of,
+)
+from workers.iri.devices import checked_device
 from workers.iri.extractor import Extractor
 from workers.iri.graph import expose
+from workers.iri.memory import in_passes
 from workers.iri.networks import BuiltNetwork
-from workers.iri.similarity import LOWER_IS_CLOSER, MEASURES, compare, ranks
+from workers.iri.precision import computing
+from workers.iri.responder import run_to
+from workers.iri.similarity import LOWER_IS_CLOSER, MEASURES, compare, is_perfect, ranks
+from workers.iri.sizes import explaining
 
 ENOUGH_PAIRS = 10_000
 # Stored of each measure; a recipe chooses among those above a half.
@@ -33,6 +46,8 @@ BINS = 40
 _MEMORY_BYTES = 256 * 2**20
 _BYTES_PER_NUMBER = 4 + 8
 _FORWARD_IMAGES = 8
+# The largest relative error that rounding makes of a response that doesn't depend on the image.
+_ALIKE = 1e-6
 
 
 class NullError(ValueError):
@@ -54,11 +69,22 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Null:
-    """Measures of `n_pairs` pairs among `n_images` natural images; a measure never defined is missing."""
+    """Measures of `n_pairs` pairs among `n_images` natural images; a measure never defined is missing.
+
+    `layer`, `weights_sha256`: what it was computed at, None where that isn't known.
+    """
 
     n_images: int
     n_pairs: int
     distributions: Mapping[str, Distribution]
+    layer: str | None = None
+    weights_sha256: str | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the layer responds to all natural images alike, so that a match says nothing."""
+        errors = self.distributions.get("relative_error")
+        return errors is not None and errors.quantiles[-1] <= _ALIKE
 
     def limit(self, measure: str, quantile: float) -> float | None:
         """What an IRI must be better than to beat this quantile of the null; None where there is none.
@@ -90,8 +116,16 @@ class Null:
         }
 
     @classmethod
-    def from_json(cls, n_images: int, n_pairs: int, measures: Mapping[str, Any]) -> Null:
-        """What `to_json` wrote."""
+    def from_json(
+        cls,
+        n_images: int,
+        n_pairs: int,
+        measures: Mapping[str, Any],
+        *,
+        layer: str | None = None,
+        weights_sha256: str | None = None,
+    ) -> Null:
+        """What `to_json` wrote, of this layer of the network with these weights."""
         distributions = {
             name: Distribution(
                 n=one["n"],
@@ -102,7 +136,7 @@ class Null:
             )
             for name, one in measures.items()
         }
-        return cls(n_images, n_pairs, MappingProxyType(distributions))
+        return cls(n_images, n_pairs, MappingProxyType(distributions), layer, weights_sha256)
 
 
 def null_distribution(
@@ -114,20 +148,28 @@ def null_distribution(
     seed: int = 0,
     pairs: int = ENOUGH_PAIRS,
     should_stop: Callable[[], bool] = lambda: False,
+    device: str | torch.device = "cpu",
 ) -> Null:
     """The measures of random pairs of `n_images` images, each pair once, in a random direction.
 
     `load`: gives an image (3, s, s) in [0, 1] by its index, as the IRIs' targets are given. At least `pairs`
     pairs, or all there are. Blocks of images are held at a time, so that memory doesn't grow with the set.
-    The same seed gives the same pairs.
-    Raises NullError for fewer than two images or one that can't be, InterruptedError where told to stop.
+    The same seed (a whole number from 0) gives the same pairs. `device`: where the network runs.
+    Pairs whose responses aren't finite are left out of every measure (see Distribution.n).
+    Raises NullError for fewer than two images, for one that can't be (not finite, of another size than the
+    first), SizeRefused for a size that the network can't take, LayerNotFound or LayerError for the layer,
+    InterruptedError where told to stop.
     """
     check_network(network, NullError)
+    check_layer(layer)
     n_images = checked_whole("n_images", n_images, 2, None, NullError)  # pairs are of different ones
     pairs = checked_whole("pairs", pairs, 1, None, NullError)
+    seed = checked_whole("seed", seed, 0, None, NullError)
     check_function("load", load, NullError)
+    check_function("should_stop", should_stop, NullError)
     chooser = random.Random(seed)  # noqa: S311 (a sample, not a secret)
-    respond = _Responses(network, layer, load)
+    chosen = checked_device(device)
+    respond = _Responses(network.on(chosen), layer, load, chosen)
     values: dict[str, list[Tensor]] = {name: [] for name in MEASURES}
     found = 0
     for one, others in _rows(n_images, respond.images_at_once, chooser):
@@ -138,9 +180,9 @@ def null_distribution(
         found += len(others)
         if found >= pairs:
             break
-    distributions = {name: _distribution(torch.cat(columns)) for name, columns in values.items()}
+    distributions = {name: _distribution(torch.cat(columns).cpu()) for name, columns in values.items()}
     known = {name: one for name, one in distributions.items() if one is not None}
-    return Null(n_images, found, MappingProxyType(known))
+    return Null(n_images, found, MappingProxyType(known), layer, network.weights_sha256)
 
 
 def _rows(n_images: int, at_once: int, chooser: random.Random) -> Iterator[tuple[int, Sequence[int]]]:
@@ -161,9 +203,13 @@ def _rows(n_images: int, at_once: int, chooser: random.Random) -> Iterator[tuple
 class _Responses:
     """Responses of the layer and their ranks, those of the last blocks kept."""
 
-    def __init__(self, network: BuiltNetwork, layer: str, load: Callable[[int], Tensor]) -> None:
-        self._network, self._layer, self._load = network, layer, load
+    def __init__(
+        self, network: BuiltNetwork, layer: str, load: Callable[[int], Tensor], device: torch.device
+    ) -> None:
+        self._network, self._layer, self._load, self._device = network, layer, load, device
         self._extract = Extractor(expose(network.module, [layer]), [layer])
+        self._shape: torch.Size | None = None  # of the first image
+        self._forward_images = _FORWARD_IMAGES
         self._held: dict[int, tuple[Tensor, Tensor]] = {}
         width = self._respond([0])[0].numel()
         self.images_at_once = max(_MEMORY_BYTES // (width * _BYTES_PER_NUMBER), 2)
@@ -180,22 +226,36 @@ class _Responses:
         missing = [index for index in indices if index not in self._held]
         if len(self._held) + len(missing) > self.images_at_once:
             self._held = {index: self._held[index] for index in indices if index in self._held}
-        for start in range(0, len(missing), _FORWARD_IMAGES):
-            some = missing[start : start + _FORWARD_IMAGES]
-            responses = self._respond(some)
-            self._held.update(zip(some, zip(responses, ranks(responses), strict=True), strict=True))
+        parts, self._forward_images = in_passes(
+            lambda rows: self._respond(missing[rows]), len(missing), self._forward_images
+        )
+        for index, response in zip(missing, (row for part in parts for row in part), strict=True):
+            self._held[index] = response, ranks(response[None])[0]
 
     def _image(self, index: int) -> Tensor:
         image = self._load(index)
         if not isinstance(image, Tensor):
             raise NullError(f"load({index}) gave a {kind_of(image)}; allowed: a torch.Tensor (3, s, s)")
-        check_images(f"the image of load({index})", image[None], NullError)
+        image = checked_images(f"the image of load({index})", image[None], NullError)[0]
+        if not image.isfinite().all():
+            raise NullError(f"load({index}) gave an image that is not finite; allowed: numbers from 0 to 1")
+        self._shape = self._shape or image.shape
+        if image.shape != self._shape:
+            raise NullError(
+                f"load({index}) gave an image of shape {tuple(image.shape)}; allowed: {tuple(self._shape)},"
+                " as the first"
+            )
         return image
 
     @torch.no_grad()
     def _respond(self, indices: Sequence[int]) -> Tensor:
-        images = torch.stack([self._image(index) for index in indices])
-        return self._extract(self._network.normalize(images))[self._layer]
+        images = torch.stack([self._image(index) for index in indices]).to(self._device)
+        run = partial(run_to, self._network, [self._layer])
+        with (
+            computing("float32", self._device),
+            explaining(run, images.shape[-2:], self._network.input_size),
+        ):
+            return self._extract(self._network.normalize(images))[self._layer]
 
 
 def _distribution(values: Tensor) -> Distribution | None:
@@ -210,7 +270,9 @@ def _distribution(values: Tensor) -> Distribution | None:
 
 
 def is_closer(measure: str, value: float, limit: float) -> bool:
-    """Whether a measure beats a limit of the null; what isn't a number doesn't."""
+    """Whether a measure beats a limit of the null. A perfect match does, what isn't a number doesn't."""
     if math.isnan(value):
         return False
+    if is_perfect(measure, value):
+        return True
     return value < limit if measure in LOWER_IS_CLOSER else value > limit

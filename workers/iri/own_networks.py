@@ -6,7 +6,8 @@ import copy
 import math
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from workers.iri.arguments import checked_channels, checked_flag, checked_whole
 from workers.iri.built_network import BuiltNetwork, NetworkError
@@ -14,6 +15,7 @@ from workers.iri.networks import LARGEST_INPUT
 from workers.iri.weights import state_sha256
 
 
+@torch.inference_mode(False)
 def from_module(
     module: nn.Module,
     *,
@@ -45,7 +47,7 @@ def from_module(
     if not isinstance(module, nn.Module):
         raise NetworkError(f"the module is {module!r}; allowed: a torch.nn.Module")
     checked_flag("has_classes", has_classes, NetworkError)
-    own = copy.deepcopy(module).cpu().eval().requires_grad_(False)
+    own = _copied(module).cpu().eval().requires_grad_(False)
     digest = state_sha256(own)
     return BuiltNetwork(
         module=own,
@@ -61,6 +63,17 @@ def from_module(
             "weights_sha256": digest,
         },
     )
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    """A deep copy; weights that torch.nn.utils.weight_norm computes, which torch doesn't copy, by value."""
+    computed = {
+        id(value): value.detach().clone()
+        for child in module.modules()
+        for value in vars(child).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+    return copy.deepcopy(module, computed)
 
 
 def _checked_labels(labels: Sequence[str]) -> tuple[str, ...]:

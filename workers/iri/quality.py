@@ -6,19 +6,26 @@ The measures are those of Feather et al. (Nature Neuroscience 26:2017, 2023).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from workers.iri.arguments import check_images, check_layer, check_network
+from workers.iri.arguments import check_layer, check_network, checked_images, described, kind_of
+from workers.iri.devices import checked_device
 from workers.iri.extractor import Extractor
 from workers.iri.graph import expose
+from workers.iri.memory import in_passes
 from workers.iri.networks import BuiltNetwork
 from workers.iri.nulls import Null, is_closer
+from workers.iri.precision import computing
 from workers.iri.recipe import Passing
+from workers.iri.responder import run_to
 from workers.iri.similarity import LOWER_IS_CLOSER, MEASURES, NAMES, Similarity, similarities
+from workers.iri.sizes import explaining
 
 _IMAGES_AT_ONCE = 8
 
@@ -95,38 +102,56 @@ def measure(
     null: Null | None = None,
     starts: Tensor | None = None,
     later: Sequence[str] = (),
+    device: str | torch.device = "cpu",
 ) -> list[Quality]:
     """How well a layer's response to each image matches that to its target.
 
     `images`, `targets`, `starts`: (n, 3, h, w) in [0, 1], decoded from their files (images.from_png), so that
     the figures are those of what is shown. `passing`: the recipe's thresholds, Passing() where None.
-    `null`: what natural images reach (nulls.null_distribution), which `passing` compares with unless its
-    `null_quantile` is None. `later`: more layers to measure at.
+    `null`: what natural images reach at this layer (nulls.null_distribution), which `passing` compares with
+    unless its `null_quantile` is None. `later`: more layers to measure at. `device`: where the network runs.
     An image that is not finite doesn't pass, and says so; it spoils no other.
-    Raises MeasureError for images that can't be, LayerNotFound or LayerError as extractor.Extractor does.
+    Raises MeasureError for images that can't be, a null of another layer or network, or a network with
+    classes that gives no logits; SizeRefused for a size that the network can't take; DeviceError;
+    LayerNotFound or LayerError as extractor.Extractor does.
     """
     check_network(network, MeasureError)
     check_layer(layer)
-    check_images("images", images, MeasureError)
-    check_images("targets", targets, MeasureError, like=images.shape)
+    images = checked_images("images", images, MeasureError)
+    targets = checked_images("targets", targets, MeasureError, like=images.shape)
     if starts is not None:
-        check_images("starts", starts, MeasureError, like=images.shape)
+        starts = checked_images("starts", starts, MeasureError, like=images.shape)
     if isinstance(later, str):
         raise MeasureError(f"later is {later!r}; allowed: a list of layers")
+    if not isinstance(passing, Passing | None):
+        raise MeasureError(f"passing is {described(passing)}; allowed: a Passing, as recipe.passing, or None")
+    _check_null(null, network, layer)
+    chosen = checked_device(device)
+    network = network.on(chosen)
     extract = Extractor(expose(network.module, [layer, *later]), [layer, *later])
-    limits = passing or Passing()
-    return [
-        quality
-        for rows in _slices(len(images))
-        for quality in _measure(
-            network, extract, layer, images[rows], targets[rows], None if starts is None else starts[rows],
-            limits, null,
+
+    def measured(rows: slice) -> list[Quality]:
+        shown, wanted = images[rows].to(chosen), targets[rows].to(chosen)
+        begun = None if starts is None else starts[rows].to(chosen)
+        with computing("float32", chosen):
+            return _measure(network, extract, layer, shown, wanted, begun, passing or Passing(), null)
+
+    parts, _ = in_passes(measured, len(images), _IMAGES_AT_ONCE)
+    return [quality for part in parts for quality in part]
+
+
+def _check_null(null: Null | None, network: BuiltNetwork, layer: str) -> None:
+    if not isinstance(null, Null | None):
+        raise MeasureError(f"null is {described(null)}; allowed: a Null, as null_distribution gives, or None")
+    if null is None:
+        return
+    if null.layer not in (None, layer):
+        raise MeasureError(f"null is of layer {null.layer!r}; allowed: that of {layer!r}, which is measured")
+    if null.weights_sha256 not in (None, network.weights_sha256):
+        raise MeasureError(
+            f"null is of a network with weights {str(null.weights_sha256)[:12]}…; allowed: that of the"
+            f" network measured, {network.weights_sha256[:12]}…"
         )
-    ]  # fmt: skip
-
-
-def _slices(count: int) -> Iterator[slice]:
-    return (slice(start, start + _IMAGES_AT_ONCE) for start in range(0, count, _IMAGES_AT_ONCE))
 
 
 @torch.no_grad()
@@ -140,11 +165,14 @@ def _measure(
     passing: Passing,
     null: Null | None,
 ) -> list[Quality]:
-    responses, wanted = (extract(network.normalize(some)) for some in (images, targets))
+    run = partial(_run_whole if network.has_classes else run_to, network, [layer])
+    with explaining(run, images.shape[-2:], network.input_size):
+        responses, wanted = (extract(network.normalize(some)) for some in (images, targets))
+        logits, wanted_logits = (_logits(network, some) for some in (images, targets))
     found = {name: similarities(responses[name], wanted[name]) for name in responses}
     clipped = ((images <= 0) | (images >= 1)).float().flatten(1).mean(dim=1).tolist()
     moved = None if starts is None else (images - starts).square().flatten(1).mean(dim=1).sqrt().tolist()
-    labels, wanted_labels = _labels(network, images), _labels(network, targets)
+    labels, wanted_labels = (_labels(network, some, len(images)) for some in (logits, wanted_logits))
     return [
         Quality(
             similarity=found[layer][row],
@@ -159,11 +187,23 @@ def _measure(
     ]
 
 
-def _labels(network: BuiltNetwork, images: Tensor) -> list[Label] | list[None]:
+def _run_whole(network: BuiltNetwork, _layers: Sequence[str], size: int) -> None:
+    network.module(network.normalize(torch.zeros(1, 3, size, size)))
+
+
+def _logits(network: BuiltNetwork, images: Tensor) -> Any:
+    return network.module(network.normalize(images)) if network.has_classes else None
+
+
+def _labels(network: BuiltNetwork, logits: Any, count: int) -> list[Label] | list[None]:
     if not network.has_classes:
-        return [None] * len(images)
+        return [None] * count
+    if not isinstance(logits, Tensor):
+        raise MeasureError(
+            f"the network gives a {kind_of(logits)}; allowed: logits as one tensor (n, classes), or a network"
+            " with has_classes=False, which is asked for no labels"
+        )
     names = network.labels
-    logits = torch.as_tensor(network.module(network.normalize(images)))
     indices: list[int] = logits.flatten(1).argmax(dim=1).tolist()
     return [Label(index, names[index] if names else None) for index in indices]
 
@@ -196,6 +236,8 @@ def _not_beaten(similarity: Similarity, quantile: float, null: Null | None) -> l
     """Where the image is no closer to its target than natural images are to one another."""
     if null is None:
         return ["no null distribution was given to compare with"]
+    if null.is_constant:
+        return ["the layer responds to all natural images alike, so that a match says nothing"]
     reasons = []
     for name in MEASURES:
         limit, value = null.limit(name, quantile), getattr(similarity, name)

@@ -12,9 +12,8 @@ from workers.iri.compiling import CompiledExtractor
 from workers.iri.extractor import Extractor
 from workers.iri.folding import prepare
 from workers.iri.graph import expose
-from workers.iri.layer_errors import LayerError
 from workers.iri.networks import BuiltNetwork
-from workers.iri.sizes import REFUSALS, SizeRefused, explained
+from workers.iri.sizes import SizeRefused, explaining
 
 __all__ = ["Responder", "SizeRefused"]
 
@@ -38,12 +37,8 @@ class Responder:
     ) -> None:
         # A grey ramp: what plain grey can't tell apart (a folded bias) shows on it.
         probe = torch.linspace(0, 1, 3 * size * size).view(1, 3, size, size)
-        try:
+        with explaining(partial(run_to, network, layers), size, network.input_size):
             module = prepare(network.module, layers, network.normalize(probe), device)
-        except LayerError:
-            raise
-        except REFUSALS as error:
-            raise explained(partial(_run, network, layers), size, network.input_size, error) from error
         self._extract = Extractor(module, layers)
         is_plain = compiler == "none"
         self._compiled = self._extract if is_plain else CompiledExtractor(module, layers, compiler)
@@ -68,5 +63,6 @@ class Responder:
 
 
 @torch.no_grad()
-def _run(network: BuiltNetwork, layers: Sequence[str], size: int) -> None:
+def run_to(network: BuiltNetwork, layers: Sequence[str], size: int) -> None:
+    """Pass an image of a size (pixels) through the network up to the last of some layers."""
     Extractor(expose(network.module, layers), layers)(network.normalize(torch.zeros(1, 3, size, size)))

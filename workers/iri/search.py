@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -21,19 +22,21 @@ from workers.iri.compiling import check_compiler
 from workers.iri.devices import checked_device
 from workers.iri.lane import Found, Lane, Member
 from workers.iri.layer_errors import LayerError
-from workers.iri.memory import keep_freed_memory
+from workers.iri.memory import in_passes, keep_freed_memory, unless_short
 from workers.iri.networks import BuiltNetwork
 from workers.iri.objectives import Context, loss
 from workers.iri.passthrough import pass_gradient_through
 from workers.iri.precision import check_precision, computing
 from workers.iri.recipe import Recipe
 from workers.iri.responder import Responder
+from workers.iri.row_checks import check_rows_alone
 from workers.iri.start_images import Pool, checked_pool, make_start
+from workers.iri.states import Fingerprint, independent
 
 # Every so many steps finished and failed images are looked for. By steps and not by time, so that a search
 # can be repeated, and not at every step, since reading numbers back makes a device wait.
 FINISH_EVERY = 10
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 
 class SearchError(ValueError):
@@ -99,6 +102,7 @@ class Search:
         self._works: Iterator[Work] = iter(works)
         self._next: Work | None = next(self._works, None)
         self._drawn = 0
+        self._fingerprint = Fingerprint()
         self._batch_size = self.pass_size = batch_size
         self._lanes: dict[Recipe, Lane] = {}
         self._responders: dict[tuple[int, tuple[str, ...]], Responder] = {}
@@ -162,10 +166,15 @@ class Search:
                 work.recipe.start, work.recipe.image_size, work.seed, target=work.target, pool=self._pool
             )
             members.setdefault(work.recipe, []).append(Member(self._drawn, work.seed, work.target, start))
-            self._next = next(self._works, None)
-            self._drawn += 1
+            self._pass_over(work)
             count -= 1
         return members
+
+    def _pass_over(self, work: Work) -> None:
+        """Count a work as drawn and fetch the one after it."""
+        self._fingerprint.add(work.target, work.seed, work.recipe.sha256)
+        self._next = next(self._works, None)
+        self._drawn += 1
 
     def _join(self, recipe: Recipe, members: Sequence[Member]) -> Lane:
         if recipe in self._lanes:
@@ -179,9 +188,9 @@ class Search:
         layers = tuple(dict.fromkeys((self._layer, *recipe.layers)))
         key = recipe.image_size, layers
         if key not in self._responders:
-            self._responders[key] = Responder(
-                self._network, layers, recipe.image_size, self._device, self._compiler
-            )
+            responder = Responder(self._network, layers, recipe.image_size, self._device, self._compiler)
+            check_rows_alone(responder, recipe.image_size, self._device)
+            self._responders[key] = responder
         return self._responders[key]
 
     def _keep(self, lane: Lane, gone: Iterable[int]) -> None:
@@ -200,12 +209,20 @@ class Search:
         if not exhausted and not is_check:
             return gradient, []
         failures = lane.failures(gradient)
-        gone = sorted({*exhausted, *failures, *lane.matched()})
+        gone = sorted({*exhausted, *failures, *lane.matched(partial(self._in_passes, lane.responder))})
         found = [lane.found(row, failures.get(row, "")) for row in gone]
         rows = [row for row in range(len(lane)) if row not in gone]
         if gone:
             lane.keep(rows)
         return (gradient if gradient is None or not gone else gradient[rows]), found
+
+    @torch.no_grad()
+    def _in_passes(self, responder: Responder, images: Tensor) -> Tensor:
+        """The layer's responses to images, in passes of at most `pass_size`."""
+        parts, self.pass_size = in_passes(
+            lambda rows: responder(images[rows])[self._layer], len(images), self.pass_size
+        )
+        return _joined(parts)
 
     def _look(self, *, is_check: bool, is_last: bool) -> dict[Recipe, Tensor]:
         """Note every lane's errors; give the gradients by its parameters, unless it is the last look."""
@@ -239,28 +256,15 @@ class Search:
         waiting = [_Segment(lane, slice(row, row + 1)) for lane in lanes for row in range(len(lane))]
         while waiting:
             segments = _merged(islice(waiting, self.pass_size))
-            results = self._try(compute, segments, [images[one.lane.recipe][one.rows] for one in segments])
+            rows = [images[one.lane.recipe][one.rows] for one in segments]
+            results = unless_short(partial(compute, segments, rows), self.pass_size)
             if results is None:
+                self.pass_size = max(1, self.pass_size // 2)
                 continue
             for segment, result in zip(segments, results, strict=True):
                 seen[segment.lane.recipe].append(result)
             waiting = waiting[self.pass_size :]
         return seen
-
-    def _try(
-        self, compute: _Pass, segments: Sequence[_Segment], images: Sequence[Tensor]
-    ) -> list[tuple[Tensor, ...]] | None:
-        """What `compute` gives, or None where memory ran out and fewer images go into the next pass."""
-        try:
-            return compute(segments, images)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error) or self.pass_size == 1:
-                raise
-        # Outside of `except`, whose traceback would hold on to the pass's tensors.
-        self.pass_size = max(1, self.pass_size // 2)
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-        return None
 
     @torch.no_grad()
     def _judge(self, segments: Sequence[_Segment], images: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
@@ -300,42 +304,62 @@ class Search:
         A search made of the same network, layer, works and batch_size that loads it goes on with the same
         bytes on the CPU.
         """
+        state = {
+            **self._facts(),
+            "steps": self.steps,
+            "drawn": self._drawn,
+            "works_sha256": self._fingerprint.sha256,
+            "pass_size": self.pass_size,
+            "places": self.places,
+            "lanes": [lane.state_dict() for lane in self._lanes.values()],
+        }
+        copied: dict[str, Any] = independent(state)
+        return copied
+
+    def _facts(self) -> dict[str, Any]:
+        """What has to be the same where a state is gone on from."""
         return {
             "version": STATE_VERSION,
             "layer": self._layer,
             "weights_sha256": self._network.weights_sha256,
             "precision": self._precision,
             "compiler": self._compiler,
-            "steps": self.steps,
-            "drawn": self._drawn,
-            "pass_size": self.pass_size,
-            "lanes": [lane.state_dict() for lane in self._lanes.values()],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state_dict` was taken; works that had been drawn are drawn and left aside.
 
-        Raises SearchError for the state of another version, network, layer, precision or compiler.
+        Raises SearchError for the state of another version, network, layer, precision or compiler, of other
+        works, or with parts missing or of another shape.
         """
-        mine = {
-            "version": STATE_VERSION,
-            "layer": self._layer,
-            "weights_sha256": self._network.weights_sha256,
-            "precision": self._precision,
-            "compiler": self._compiler,
-        }
-        for name, value in mine.items():
+        for name, value in self._facts().items():
             if state.get(name) != value:
                 raise SearchError(f"the state's {name} is {state.get(name)!r}; allowed: {value!r}")
-        self.steps, self.pass_size = state["steps"], state["pass_size"]
-        while self._drawn < state["drawn"]:
-            self._next = next(self._works, None)
-            self._drawn += 1
+        state = independent(state)
+        self._skip(checked_whole("the state's drawn", state["drawn"], 0, None, SearchError))
+        if state["works_sha256"] != self._fingerprint.sha256:
+            raise SearchError(
+                f"the first {state['drawn']} works are not those of the state;"
+                " allowed: the same targets, seeds and recipes in the same order"
+            )
+        self.steps = checked_whole("the state's steps", state["steps"], 0, None, SearchError)
+        self.pass_size = checked_whole("the state's pass_size", state["pass_size"], 1, None, SearchError)
         self._lanes = {}
         for one in state["lanes"]:
             responder = self._responder(Recipe.from_json(one["recipe"]))
             lane = Lane.restored(one, self._layer, responder, self._device)
             self._lanes[lane.recipe] = lane
+        if self.places != state["places"]:
+            raise SearchError(
+                f"the state's lanes hold the images {self.places}; allowed: {state['places']}, as it says"
+            )
+
+    def _skip(self, count: int) -> None:
+        """Pass over the first `count` works."""
+        while self._drawn < count:
+            if self._next is None:
+                raise SearchError(f"there are {self._drawn} works; allowed: the {count} of the state")
+            self._pass_over(self._next)
 
 
 def _merged(segments: Iterable[_Segment]) -> list[_Segment]:
@@ -367,8 +391,3 @@ def _contexts(
         )
         for place, segment in enumerate(segments)
     ]
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """On the CPU torch raises a plain RuntimeError, known by its words."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -42,6 +42,8 @@ class Similarity:
 
 MEASURES = tuple(field.name for field in fields(Similarity))
 LOWER_IS_CLOSER = ("relative_error",)
+# How far from 1 the correlation of equal rows may be in double precision.
+_ROUNDING = 1e-12
 NAMES = {
     "relative_error": "relative error",
     "cosine": "cosine",
@@ -79,6 +81,8 @@ def compare(
 def ranks(responses: Tensor) -> Tensor:
     """Ranks from 1 within each row of (n, d), equal numbers sharing the mean of their ranks; float64.
 
+    NaN throughout a row that has a number that is not finite.
+
     >>> ranks(torch.tensor([[0.5, 0.0, 0.5, 2.0]]))
     tensor([[2.5000, 1.0000, 2.5000, 4.0000]], dtype=torch.float64)
     """
@@ -86,9 +90,18 @@ def ranks(responses: Tensor) -> Tensor:
 
 
 def _ranks(row: Tensor) -> Tensor:
+    if not row.isfinite().all():
+        return torch.full_like(row, torch.nan, dtype=torch.float64)
     _, group, counts = torch.unique(row, return_inverse=True, return_counts=True)
     last = counts.cumsum(0)
     return (last - (counts - 1) / 2.0).double()[group]
+
+
+def is_perfect(measure: str, value: float) -> bool:
+    """Whether a measure is at its best, so that nothing could be closer; correlations but for rounding."""
+    if measure in LOWER_IS_CLOSER:
+        return value == 0
+    return value == math.inf if measure == "snr_db" else value >= 1 - _ROUNDING
 
 
 def _centred(rows: Tensor) -> Tensor:

@@ -53,11 +53,17 @@ def rewrite_stems(module: nn.Module) -> None:
             module.set_submodule(name, SpaceToDepthConv(child))
 
 
+def has_own_weight(conv: nn.Conv2d) -> bool:
+    """Whether the weight is a parameter, and not computed from others as by weight or spectral norm."""
+    return "weight" in dict(conv.named_parameters(recurse=False))
+
+
 def can_be_rewritten(conv: nn.Conv2d) -> bool:
     """Whether SpaceToDepthConv can stand for the convolution, and is faster on the CPU."""
     # Subclasses may do more than a convolution, as those that pad first.
     return (
         type(conv) is nn.Conv2d
+        and has_own_weight(conv)
         and conv.in_channels <= _MOST_CHANNELS
         and conv.groups == 1
         and conv.dilation == (1, 1)

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -5,6 +7,9 @@ from torch import Tensor, nn
 from tests.workers.iri.tiny import conv_net, photographs
 from workers.iri.extractor import respond
 from workers.iri.folding import prepare
+from workers.iri.inversion import invert
+from workers.iri.own_networks import from_module
+from workers.iri.recipe import preset
 
 
 @pytest.mark.parametrize("layer", ["conv1", "norm1", "conv2", "norm2", "pool", "head"])
@@ -65,3 +70,30 @@ def test_a_convolution_s_own_padding_is_absorbed_where_it_is_symmetric(
     prepared = prepare(net, ["1"], images, "cpu")
     assert isinstance(prepared.get_submodule("0.border"), nn.Identity) is is_absorbed
     assert torch.allclose(respond(prepared, "1", images), respond(net, "1", images), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "normalised",
+    [
+        nn.utils.parametrizations.weight_norm,
+        nn.utils.parametrizations.spectral_norm,
+        nn.utils.spectral_norm,
+        pytest.param(
+            nn.utils.weight_norm,
+            marks=pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated"),
+        ),
+    ],
+)
+def test_a_convolution_whose_weight_is_computed_keeps_its_batch_norm(
+    normalised: Callable[[nn.Module], nn.Module],
+) -> None:
+    own = nn.Sequential(normalised(nn.Conv2d(3, 4, 7, stride=4)), nn.BatchNorm2d(4), nn.Flatten())
+    images = photographs(2)
+    own.train()(images)  # batch norm's statistics, and a weight that its graph holds
+    network = from_module(own, input_size=16, has_classes=False)
+    assert torch.allclose(respond(network.module, "2", images), respond(own.eval(), "2", images), atol=1e-5)
+    prepared = prepare(network.module, ["2"], images, "cpu")
+    assert isinstance(prepared.get_submodule("1"), nn.BatchNorm2d)
+    assert torch.allclose(respond(prepared, "2", images), respond(network.module, "2", images), atol=1e-5)
+    recipe = preset("reg_free", image_size=16, steps=3)
+    assert not any(invert(network, "2", images, recipe, [0, 1]).failures)

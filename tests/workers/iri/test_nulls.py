@@ -61,10 +61,11 @@ def test_of_many_images_as_many_pairs_as_are_asked_for() -> None:
         loaded.add(index)
         return torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(index))
 
-    null = null_distribution(built(ChannelMeans()), "pool", 150, load, pairs=1000)
+    network = built(ChannelMeans())
+    null = null_distribution(network, "pool", 150, load, pairs=1000)
     assert 1000 <= null.n_pairs < 1150
-    again = null_distribution(built(ChannelMeans()), "pool", 150, load, pairs=1000)
-    other = null_distribution(built(ChannelMeans()), "pool", 150, load, pairs=1000, seed=1)
+    again = null_distribution(network, "pool", 150, load, pairs=1000)
+    other = null_distribution(network, "pool", 150, load, pairs=1000, seed=1)
     assert null == again
     assert null != other
 
@@ -114,7 +115,7 @@ def test_what_is_not_a_number_beats_nothing() -> None:
 def test_it_goes_through_json() -> None:
     null = null_distribution(built(conv_net()), "norm2", 5, photographs(5).__getitem__)
     text = json.dumps(null.to_json(), allow_nan=False)
-    again = Null.from_json(5, 10, json.loads(text))
+    again = Null.from_json(5, 10, json.loads(text), layer=null.layer, weights_sha256=null.weights_sha256)
     assert again == null
     assert set(again.distributions) == set(MEASURES)
 

@@ -322,7 +322,7 @@ def test_a_search_resumed_from_its_state_gives_the_same_bytes(after: int) -> Non
     ("name", "value", "message"),
     [
         ("layer", "norm2", "the state's layer is 'norm2'; allowed: 'pool'"),
-        ("version", 0, "the state's version is 0; allowed: 2"),
+        ("version", 0, "the state's version is 0; allowed: 3"),
         ("weights_sha256", "f00", "the state's weights_sha256 is 'f00'"),
         ("precision", "bf16", "the state's precision is 'bf16'; allowed: 'float32'"),
     ],

@@ -22,6 +22,8 @@ class ChannelMeans(nn.Module):
         with torch.no_grad():
             self.head.weight.copy_(torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
             self.head.bias.zero_()
+            self.unused.weight.zero_()
+            self.unused.bias.zero_()
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.pool(images).flatten(1))
