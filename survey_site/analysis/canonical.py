@@ -1,6 +1,6 @@
 """Responses in an order that follows from what was answered alone. Standard library only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from operator import itemgetter
@@ -15,13 +15,13 @@ def canonical(rows: Sequence[ResponseRow]) -> list[ResponseRow]:
 
     Neither the order of the rows nor the names of participants, sessions and presentations matter, so sums of
     floats and draws of random numbers come out the same to the last bit for pseudonymised or reordered rows.
-    Participants who answered exactly the same are interchangeable. A repeat comes after what it repeats, a
-    second answer that nothing marks as a repeat after the first (`second_answers`, whose errors it raises).
+    Participants who answered exactly the same are interchangeable. Somebody's further answers to a reference
+    come after the first in time, whether marked as repeats or not (`answer_order`, whose errors it raises).
     """
-    later = second_answers(rows)
+    order = answer_order(rows)
     by_participant: dict[str, list[tuple[str, ResponseRow]]] = {}
     for place, row in enumerate(rows):
-        by_participant.setdefault(row.participant, []).append((_content(row, later.get(place, 0)), row))
+        by_participant.setdefault(row.participant, []).append((_content(row, order.get(place, 0)), row))
     people: list[tuple[bytes, list[ResponseRow]]] = []
     for own in by_participant.values():
         own.sort(key=itemgetter(0))
@@ -32,31 +32,55 @@ def canonical(rows: Sequence[ResponseRow]) -> list[ResponseRow]:
 
 
 def second_answers(rows: Sequence[ResponseRow]) -> dict[int, int]:
-    """By place in `rows`: scored answers of somebody who had answered that reference before, unmarked.
+    """By place in `rows`: answers of `answer_order` after the first that nothing marks as repeats."""
+    return {place: before for place, before in answer_order(rows).items() if not rows[place].repeat_of}
+
+
+def answer_order(rows: Sequence[ResponseRow]) -> dict[int, int]:
+    """By place in `rows`: scored answers of somebody who had answered that reference before.
 
     The value counts the answers before it, in time: within a session by `seq`, or else by `received`;
-    sessions by their first `received`. Excluded rows and marked repeats are left out. Raises ScoringError,
-    naming participant and trial, where neither tells which answer came first: agreement and ceilings take the
+    sessions by their first `received`. Where these do not tell, an answer of which all others are marked as
+    repeats is the first, and 1 the value of all others. Excluded rows are left out. Raises ScoringError,
+    naming participant and trial, where nothing tells which answer came first: agreement and ceilings take the
     first, and another order (by what was chosen, say) would make people agree more, or less, than they do.
     """
     first: dict[tuple[str, str, int], int] = {}
     several: dict[tuple[str, str, int], list[int]] = {}
+    repeats: dict[str, str] = {}
     for place, row in enumerate(rows):
-        if is_scored(row) and not row.repeat_of and not row.excluded_by:
+        if row.repeat_of:
+            repeats[row.presentation] = row.repeat_of
+        if is_scored(row) and not row.excluded_by:
             key = (row.participant, row.item, row.reference)
             if first.setdefault(key, place) != place:
                 several.setdefault(key, [first[key]]).append(place)
     found: dict[int, int] = {}
     for (participant, item, _), places in several.items():
-        ordered = _in_time([(place, rows[place]) for place in places])
-        if ordered is None:
+        placed = [(place, rows[place]) for place in places]
+        ordered = _in_time(placed)
+        if ordered is not None:
+            found.update((place, before) for before, place in enumerate(ordered) if before)
+            continue
+        original = _original(placed, repeats)
+        if original is None:
             raise ScoringError(
                 f"participant {participant!r} answered trial {item!r} {len(places)} times, and nothing tells "
                 "which answer came first; needed: repeat_of where it is a repeat, or else client_seq or "
                 "server_received_utc (between sessions the latter)"
             )
-        found.update((place, before) for before, place in enumerate(ordered) if before)
+        found.update((place, 1) for place in places if place != original)
     return found
+
+
+def comes_before(row: ResponseRow, other: ResponseRow) -> bool:
+    """Whether of two showings in one session this one is known to have come first; by `seq`, or else by
+    `received`.
+    """
+    if row.seq is not None and other.seq is not None and row.seq != other.seq:
+        return row.seq < other.seq
+    times = (_moment(row), _moment(other))
+    return times[0] is not None and times[1] is not None and times[0] < times[1]
 
 
 _Placed = tuple[int, ResponseRow]
@@ -75,6 +99,23 @@ def _in_time(rows: Sequence[_Placed]) -> list[int] | None:
     if len(parts) < len(by_session) or None in parts:
         return None
     return [place for part in parts for place in part or ()]
+
+
+def _original(rows: Sequence[_Placed], repeats: Mapping[str, str]) -> int | None:
+    """Place of the one answer that all others repeat, over however many showings; None without one."""
+    shown = {row.presentation for _, row in rows}
+    originals = [place for place, row in rows if shown.isdisjoint(_repeated(row, repeats))]
+    return originals[0] if len(originals) == 1 else None
+
+
+def _repeated(row: ResponseRow, repeats: Mapping[str, str]) -> set[str]:
+    """The presentations that the row repeats, directly or over others."""
+    found: set[str] = set()
+    at = row.repeat_of
+    while at and at not in found:
+        found.add(at)
+        at = repeats.get(at, "")
+    return found
 
 
 def _first(rows: Sequence[_Placed]) -> _Placed | None:
@@ -102,9 +143,9 @@ def _moment(row: ResponseRow) -> datetime | None:
 
 
 def _content(row: ResponseRow, answers_before: int) -> str:
-    """What the row says, without the names that a pseudonymised file replaces; sorts repeats last."""
+    """What the row says, without the names that a pseudonymised file replaces; sorts in time."""
     told = (
-        row.condition, row.item, row.reference, bool(row.repeat_of), answers_before, row.kind, row.choice,
+        row.condition, row.item, row.reference, answers_before, bool(row.repeat_of), row.kind, row.choice,
         row.place, row.answer_place, row.n_options, row.trial_format, row.is_correct, row.rt, row.confidence,
         row.focus_lost, row.target_label, bool(row.excluded_by),
     )  # fmt: skip

@@ -7,13 +7,12 @@ with open("responses.csv", "rb") as file:
 import csv
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from survey_site.analysis.answers import ScoredRow
 from survey_site.analysis.csv_cells import unescape
-from survey_site.analysis.csv_checks import CsvError, Identities, are_rules
+from survey_site.analysis.csv_checks import CsvError, Identities, circles, rules_of
 from survey_site.analysis.responses import ResponseRow
-from survey_site.studies.exclusion_rules import RULES
 
 REQUIRED = ("participant_id", "condition", "trial_id", "trial_kind", "chose_target")
 #: What `full_rows` needs beside them, for the statistics beyond scores.
@@ -48,9 +47,11 @@ class ResponseFile:
     pilot, to leave out who was excluded, and to refuse duplicates. Spaces around ids do not count.
 
     What is used is held to whatever else tells the same: `chose_target` to `response` and `answer_position`,
-    `n_options` to `options`. `full_rows` also refuses a trial of two conditions, a session of two
-    participants, a presentation of two sessions or trials, and a `repeat_of` that names no other showing of
-    its trial; for scores alone these ids are not used.
+    `n_options` to `options` (which tell it where it is missing), `repeat_of` to `presentation_id`, and
+    `excluded_by` of a session's rows to each other. `full_rows` also refuses a trial of two conditions,
+    kinds, formats, targets or sets of options, a session of two participants or modes, a presentation of two
+    sessions or trials, and a `repeat_of` that names no other, earlier showing of its trial; for scores alone
+    these ids are not used.
 
     While `rows()` runs, `n_rows`, `n_not_main` and `n_unanswered` count what was read and what of it was
     left out, `n_unnamed` rows without a presentation's id, of which a duplicate cannot be told, `modes`
@@ -63,6 +64,8 @@ class ResponseFile:
         self._places: dict[str, int] = {}
         self._width = 0
         self._seen: set[int] = set()
+        self._repeated: dict[str, tuple[int, str]] = {}
+        self._rules_of: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {}
         self.n_rows = 0
         self.n_not_main = 0
         self.n_unanswered = 0
@@ -78,34 +81,62 @@ class ResponseFile:
         """
         for cells in self._lines(REQUIRED):
             row = self._row(cells)
+            is_excluded = self._is_excluded(cells)
             if row is None:
                 continue
-            is_excluded = self._is_excluded(cells)
             self.n_excluded += is_excluded
             if not is_excluded:
                 self.modes.add(self._id(cells, "mode"))
             if with_excluded or not is_excluded:
                 self.excluded.append(is_excluded)
                 yield row
+        for line, message in circles(self._repeated):
+            raise CsvError(f"line {line}: {message}")
 
-    def full_rows(self) -> Iterator[ResponseRow]:
+    def full_rows(self, conditions: Sequence[Mapping[str, str]] = ()) -> Iterator[ResponseRow]:
         """Every row, practice and catch trials and rows without an answer too, with all that statistics need.
 
+        `conditions`, the rows of conditions.csv, are held to `n_options` and `trial_format`, and tell them
+        where they are missing.
         Needs the columns of REQUIRED_IN_FULL; `client_seq` and `server_received_utc`, where present, order
         answers that nothing marks as repeats. Raises CsvError at the first line that makes no sense.
         """
-        identities = Identities()
+        identities, facts = Identities(), {row["condition"]: row for row in conditions}
         for cells in self._lines(REQUIRED_IN_FULL):
-            row = self._full_row(cells)
-            if contradiction := identities.contradiction(self._reader.line_num, row):
+            row = self._as_told(self._full_row(cells), facts)
+            if contradiction := identities.contradiction(self._reader.line_num, row, self._shown(cells)):
                 raise self._error(contradiction)
             yield row
         for line, message in identities.wrong_repeats():
             raise CsvError(f"line {line}: {message}")
 
+    def _as_told(self, row: ResponseRow, facts: Mapping[str, Mapping[str, str]]) -> ResponseRow:
+        """The row with what its condition tells and it does not."""
+        told = facts.get(row.condition, {})
+        n_options = int(told["n_options"]) if told.get("n_options") else None
+        for name, own, other in (
+            ("n_options", row.n_options, n_options),
+            ("trial_format", row.trial_format, told.get("trial_format")),
+        ):
+            if own and other and own != other:
+                raise self._error(
+                    f"{name} is {own!r}, and {other!r} for the condition {row.condition!r} in "
+                    "conditions.csv; they must be the same"
+                )
+        return row._replace(
+            n_options=row.n_options or n_options,
+            trial_format=row.trial_format or told.get("trial_format", ""),
+        )
+
     def _full_row(self, cells: list[str]) -> ResponseRow:
         scored = self._row(cells)
         shown = self._shown(cells)
+        for name in ("response", "answer_position"):
+            if not shown and self._text(cells, name):
+                raise self._error(
+                    f"{name} is {self._text(cells, name)!r}, and options is empty; "
+                    "it must name the options shown, joined by |"
+                )
         place = self._whole(cells, "response", limit=len(shown))
         if (place is None) != (ANSWERS[self._cell(cells, "chose_target")] is None):
             raise self._error("response and chose_target must both be given, or neither")
@@ -182,28 +213,38 @@ class ResponseFile:
             item=self._filled(cells, "trial_id"),
             is_correct=is_correct,
             n_options=self._n_options(cells),
-            trial_format=self._id(cells, "trial_format") or None,
+            trial_format=self._format(cells) or None,
         )
 
     def _refuse_contradiction(self, cells: list[str]) -> None:
         """Of `chose_target` with the places of choice and answer, and of `n_options` with `options`."""
-        shown, n_options = self._shown(cells), self._n_options(cells)
-        if shown != [""] and n_options not in (None, len(shown)):
-            raise self._error(f"n_options is {n_options}, and options has {len(shown)}; they must be as many")
+        shown, told = self._shown(cells), self._told_n_options(cells)
+        if shown and told not in (None, len(shown)):
+            raise self._error(f"n_options is {told}, and options has {len(shown)}; they must be as many")
         if "answer_position" in self._places:
-            limit = None if shown == [""] else len(shown)
+            limit = len(shown) or None
             place = self._whole(cells, "response", limit)
             answer = self._whole(cells, "answer_position", limit)
             is_correct = ANSWERS[self._cell(cells, "chose_target")]
-            if None not in (place, answer, is_correct) and is_correct != (place == answer):
+            if None not in (place, answer) and is_correct != (place == answer):
+                said = "empty" if is_correct is None else int(is_correct)
                 raise self._error(
-                    f"chose_target is {int(bool(is_correct))} with response {place} and answer_position "
+                    f"chose_target is {said} with response {place} and answer_position "
                     f"{answer}; it must be 1 where the two are equal, and 0 where not"
                 )
+        if "presentation_id" in self._places and (repeat_of := self._id(cells, "repeat_of")):
+            presentation = self._id(cells, "presentation_id")
+            if repeat_of == presentation:
+                raise self._error(
+                    f"repeat_of is {repeat_of!r}, the row's own presentation_id; it must be that of another "
+                    "row, or empty"
+                )
+            self._repeated[presentation] = (self._reader.line_num, repeat_of)
 
     def _shown(self, cells: list[str]) -> list[str]:
-        """Ids of the options, in the order shown."""
-        shown = [name.strip() for name in self._text(cells, "options").split("|")]
+        """Ids of the options, in the order shown; none where the cell is empty."""
+        text = self._text(cells, "options").strip()
+        shown = [name.strip() for name in text.split("|")] if text else []
         twice = [name for name in shown if shown.count(name) > 1]
         if twice:
             raise self._error(f"options has {twice[0]!r} twice; each option of a trial must occur once")
@@ -221,6 +262,11 @@ class ResponseFile:
         self._seen.add(key)
 
     def _n_options(self, cells: list[str]) -> int | None:
+        """As told, or else as many as `options` names; one option alone tells nothing."""
+        told, shown = self._told_n_options(cells), len(self._shown(cells))
+        return told or (shown if shown > 1 else None)
+
+    def _told_n_options(self, cells: list[str]) -> int | None:
         text = self._cell(cells, "n_options").removesuffix(".0")
         if text in ("", "NA"):
             return None
@@ -229,15 +275,20 @@ class ResponseFile:
         return int(text)
 
     def _is_excluded(self, cells: list[str]) -> bool:
-        rules = self._cell(cells, "excluded_by")
-        if rules in ("", "NA"):
-            return False
-        if not are_rules(rules):
-            raise self._error(
-                f"excluded_by is {rules!r}; it must be empty, or names of rules joined by |, such as "
-                f"{', '.join(RULES)}"
-            )
-        return True
+        cell = self._cell(cells, "excluded_by")
+        try:
+            rules = () if cell in ("", "NA") else rules_of(cell)
+        except ValueError as error:
+            raise self._error(str(error)) from None
+        if session := self._id(cells, "session_id"):
+            whose = (self._id(cells, "participant_id"), session)
+            line, before = self._rules_of.setdefault(whose, (self._reader.line_num, rules))
+            if rules != before:
+                raise self._error(
+                    f"session_id {session!r} has the excluded_by {'|'.join(rules)!r}, and "
+                    f"{'|'.join(before)!r} in line {line}; a session is left out with all its rows, or none"
+                )
+        return bool(rules)
 
     def _format(self, cells: list[str]) -> str:
         text = self._id(cells, "trial_format")
@@ -295,6 +346,8 @@ def decoded(lines: Iterable[bytes]) -> Iterator[str]:
     """Lines as text; a byte order mark, as spreadsheets write it, is dropped."""
     encoding = "utf-8-sig"
     for number, line in enumerate(lines, start=1):
+        if not isinstance(line, bytes):
+            raise CsvError('the lines are text; they must be bytes: open the file in binary mode, "rb"')
         try:
             yield line.decode(encoding)
         except UnicodeDecodeError as error:

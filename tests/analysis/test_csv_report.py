@@ -50,9 +50,17 @@ def files(answered: AnsweredStudy, tmp_path: Path) -> tuple[Path, Path]:
         response.rt, response.confidence = rng.uniform(300, 3000), rng.randint(1, 6)
         response.save()
     for session in sessions[:4]:
-        again = session.presentations.get(trial=answered.trials[1])
-        again.trial, again.repeat_of = answered.trials[0], session.presentations.get(trial=answered.trials[0])
+        first, again = session.presentations.filter(trial__in=answered.trials[:2]).order_by("position")
+        first.trial = again.trial = answered.trials[0]
+        again.repeat_of = first
+        first.save()
         again.save()
+        for response in first.responses.all():
+            was_right = response.option == response.reference.answer
+            response.reference = answered.trials[0].references.get()
+            wrong = answered.trials[0].options.exclude(pk=response.reference.answer_id).get()
+            response.option = response.reference.answer if was_right else wrong
+            response.save()
         shown_again = answered.trials[0].references.get()
         for response in again.responses.all():
             was_right = response.option == response.reference.answer
@@ -130,7 +138,11 @@ def test_what_pandas_writes_back_gives_the_same_bits(files: tuple[Path, Path]) -
 
 
 def test_real_and_pilot_answers_in_one_file_are_warned_of(files: tuple[Path, Path]) -> None:
-    rewritten(files[0], lambda rows: [{**row, "mode": "pilot" if row is rows[0] else "real"} for row in rows])
+    def pilot_first(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        session = next(row["session_id"] for row in rows if not row["excluded_by"])
+        return [{**row, "mode": "pilot" if row["session_id"] == session else "real"} for row in rows]
+
+    rewritten(files[0], pilot_first)
     assert "The scores mix rows of mode pilot and real." in printed("score_csv", *map(str, files))["warnings"]
 
 
@@ -148,6 +160,17 @@ def test_unmarked_second_answers_are_ordered_warned_of_and_else_refused(files: t
     rewritten(files[0], without("server_received_utc"))
     with pytest.raises(CommandError, match=r"responses\.csv: participant '.*' answered trial '.*' 2 times"):
         printed("score_csv", *map(str, files))
+
+
+def test_conditions_tell_what_the_rows_do_not(files: tuple[Path, Path]) -> None:
+    before = printed("score_csv", *map(str, files))
+    rewritten(files[0], without("n_options"))
+    rewritten(
+        files[0], lambda rows: [{**row, "trial_format": ""} if row["condition"] else row for row in rows]
+    )
+    after = printed("score_csv", *map(str, files))
+    for part in before:
+        assert after[part] == before[part], part
 
 
 def test_figures_are_drawn_from_the_files_alone(files: tuple[Path, Path]) -> None:
@@ -183,6 +206,41 @@ def repeats_itself(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{**rows[0], "repeat_of": rows[0]["presentation_id"]}, *rows[1:]]
 
 
+def in_one_row_of(
+    kind: Callable[[dict[str, str]], bool], changes: Callable[[dict[str, str]], dict[str, str]]
+) -> Callable[[list[dict[str, str]]], list[dict[str, str]]]:
+    """The first row of that kind says otherwise than all others of its trial or session."""
+
+    def change(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        first = next(place for place, row in enumerate(rows) if kind(row))
+        return [{**row, **changes(row)} if place == first else row for place, row in enumerate(rows)]
+
+    return change
+
+
+def answered(row: dict[str, str]) -> bool:
+    return row["trial_format"] == "two_afc" and row["trial_kind"] == "main" and row["chose_target"] != ""
+
+
+def other_target(row: dict[str, str]) -> dict[str, str]:
+    place = 1 - int(row["answer_position"])
+    return {"answer_position": str(place), "chose_target": str(int(place == int(row["response"])))}
+
+
+def repeats_what_comes_later(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{**row, "client_seq": "0"} if row["repeat_of"] else row for row in rows]
+
+
+def circle(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    again = next(row for row in rows if row["repeat_of"])
+    return [
+        {**row, "repeat_of": again["presentation_id"], "client_seq": ""}
+        if row["presentation_id"] == again["repeat_of"]
+        else {**row, "client_seq": "", "server_received_utc": ""}
+        for row in rows
+    ]
+
+
 def without(column: str) -> Callable[[list[dict[str, str]]], list[dict[str, str]]]:
     return lambda rows: [{name: cell for name, cell in row.items() if name != column} for row in rows]
 
@@ -216,9 +274,55 @@ def without(column: str) -> Callable[[list[dict[str, str]]], list[dict[str, str]
         ),
         (0, repeats_a_neighbour, "of another trial or session; it must be of the same, or empty"),
         (0, repeats_itself, "the row's own presentation_id; it must be that of another row, or empty"),
+        (0, in_one_row_of(answered, other_target), ", reference 0' has the target '"),
+        (
+            0,
+            in_one_row_of(answered, lambda row: {"options": f"x|{row['options'].split('|')[1]}"}),
+            " has the options '",
+        ),
+        (
+            0,
+            in_one_row_of(answered, lambda row: {"options": row["options"] + "|x", "n_options": "3"}),
+            "n_options is 3, and 2 for the condition 'first' in conditions.csv; they must be the same",
+        ),
+        (
+            0,
+            in_one_row_of(answered, lambda _: {"trial_format": "odd_one_out"}),
+            "trial_format is 'odd_one_out', and 'two_afc' for the condition 'first' in conditions.csv",
+        ),
+        (
+            0,
+            in_one_row_of(answered, lambda _: {"trial_kind": "catch"}),
+            " has the trial_kind 'main', and 'catch'",
+        ),
+        (0, in_one_row_of(answered, lambda _: {"target_label": "other"}), " has the target_label '"),
+        (
+            0,
+            in_one_row_of(answered, lambda _: {"mode": "pilot"}),
+            " has the mode 'real', and 'pilot' in line",
+        ),
+        (
+            0,
+            in_one_row_of(answered, lambda _: {"options": "", "n_options": ""}),
+            "and options is empty; it must name the options shown",
+        ),
+        (0, repeats_what_comes_later, "which came later by client_seq or server_received_utc"),
+        (0, circle, "which in turn repeats '"),
         (0, everywhere("condition", "third"), "conditions.csv does not have the conditions third"),
         (1, without("label"), "conditions.csv: missing column label of conditions.csv"),
         (1, change_cell("shows", "noise"), "line 2: shows is 'noise'; it must be one of iri, target, start"),
+        (
+            1,
+            change_cell("layer_depth", "deep"),
+            "line 2: layer_depth is 'deep'; it must be a whole number from 0",
+        ),
+        (1, change_cell("n_options", "1"), "line 2: n_options is '1'; it must be a whole number from 2"),
+        (
+            1,
+            change_cell("is_residual", "maybe"),
+            "line 2: is_residual is 'maybe'; it must be one of 1, 0, or empty",
+        ),
+        (1, change_cell("trial_format", "2afc"), "line 2: trial_format is '2afc'; it must be one of two_afc"),
         (1, change_cell("condition", ""), "line 2: condition is empty"),
         (1, lambda rows: [*rows, rows[0]], "line 4: condition '-second' occurs more than once"),
     ],

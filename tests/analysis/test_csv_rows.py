@@ -57,13 +57,27 @@ def test_spaces_around_ids_do_not_count() -> None:
     assert read(f"{HEADER}\n p1,c ,t1\u00a0,main,1\n") == [ScoredRow("c", "p1", "t1", True)]
 
 
-@pytest.mark.parametrize("rules", ["", "NA", "catch_rate", "too_fast|side_bias", "my_own_rule", "Nervous"])
+@pytest.mark.parametrize("rules", ["", "NA", "catch_rate", "too_fast|side_bias", "researcher"])
 def test_rules_leave_out_and_nothing_does_not(rules: str) -> None:
     assert bool(read(f"{HEADER},excluded_by\np,c,t,main,1,{rules}\n")) == (rules in ("", "NA"))
 
 
 @pytest.mark.parametrize(
-    "rules", ["0", "1", "0.0", "FALSE", "no", "None", "catch_rate|0", "catch_rate|", " "]
+    "rules",
+    [
+        "0",
+        "FALSE",
+        "None",
+        "catch_rate|0",
+        "catch_rate|",
+        " ",
+        "included",
+        "ok",
+        "-",
+        "no exclusion",
+        "too_fast|gibberish",
+        "Too_Fast",
+    ],
 )
 def test_what_is_no_rule_is_refused(rules: str) -> None:
     with pytest.raises(
@@ -75,8 +89,8 @@ def test_what_is_no_rule_is_refused(rules: str) -> None:
 
 def test_scores_alone_do_not_use_what_trials_and_sessions_belong_to() -> None:
     """Who numbers trials within conditions, and sessions within participants, can score all the same."""
-    text = f"{HEADER},session_id\np,c,t1,main,1,1\nq,c,t1,main,1,1\np,d,t1,main,1,2\n"
-    assert len(read(text)) == 3
+    text = f"{HEADER},session_id,excluded_by\np,c,t1,main,1,1,\nq,c,t1,main,1,1,too_fast\np,d,t1,main,1,2,\n"
+    assert len(read(text)) == 2
 
 
 def test_a_file_is_read_line_by_line() -> None:
@@ -137,6 +151,30 @@ def test_a_file_is_read_line_by_line() -> None:
             "line 2: options has 'a' twice; each option of a trial must occur once",
         ),
         (
+            f"{HEADER},response,answer_position\np,c,t,main,,1,1\n",
+            "line 2: chose_target is empty with response 1 and answer_position 1; it must be 1 where the two",
+        ),
+        (
+            f"{HEADER},presentation_id,repeat_of\np,c,t,main,1,x,x\n",
+            "line 2: repeat_of is 'x', the row's own presentation_id; it must be that of another row",
+        ),
+        (
+            f"{HEADER},presentation_id,repeat_of\np,c,t,main,1,x,y\np,c,t,main,1,y,x\n",
+            "line 2: repeat_of is 'y', which in turn repeats 'x'",
+        ),
+        (
+            f"{HEADER},trial_format\np,c,t,main,1,2afc\n",
+            "line 2: trial_format is '2afc'; it must be one of two_afc, matching, classification",
+        ),
+        (
+            f"{HEADER},session_id,excluded_by\np,c,t,main,1,s,\np,c,u,main,1,s,too_fast\n",
+            "line 3: session_id 's' has the excluded_by 'too_fast', and '' in line 2; a session is left out",
+        ),
+        (
+            f"{HEADER},excluded_by\np,c,t,practice,1,gibberish\n",
+            "line 2: excluded_by is 'gibberish'; it must be empty, or names of rules joined by |: ",
+        ),
+        (
             f"{HEADER},presentation_id,reference_index\np,c,t,main,1,x,0\np,c,t,main,1,x,1\np,c,t,main,1,x,0\n",
             "line 4: presentation x, reference 0 occurs more than once",
         ),
@@ -146,3 +184,17 @@ def test_what_makes_no_sense_is_named(text: str | bytes, message: str) -> None:
     with pytest.raises(CsvError) as error:
         read(text)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("cells", "n_options"),
+    [("a|b|c,3", 3), ("a|b|c,", 3), ("a|b|c,NA", 3), (",2", 2), (",", None), ("NA,", None), ("a,", None)],
+)
+def test_options_tell_how_many_there_were_where_nothing_else_does(cells: str, n_options: int | None) -> None:
+    [row] = read(f"{HEADER},options,n_options\np,c,t,main,1,{cells}\n")
+    assert row.n_options == n_options
+
+
+def test_lines_of_text_are_refused_by_what_to_do() -> None:
+    with pytest.raises(CsvError, match='they must be bytes: open the file in binary mode, "rb"'):
+        list(ResponseFile([HEADER]).rows())  # type: ignore[list-item]

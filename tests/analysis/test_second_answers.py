@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from survey_site.analysis.answers import ScoringError
-from survey_site.analysis.canonical import canonical, second_answers
+from survey_site.analysis.canonical import answer_order, canonical, second_answers
 from survey_site.analysis.report import alignment_report
 from survey_site.analysis.responses import ResponseRow, ratings
 from tests.analysis.test_canonical import CONDITIONS, FEW, answers
@@ -72,6 +72,37 @@ def test_without_an_order_they_are_refused_by_name(told: tuple[dict[str, object]
 def test_marked_repeats_and_excluded_answers_need_no_order() -> None:
     assert second_answers(twice({}, {"repeat_of": "shown 0"})) == {}
     assert second_answers(twice({}, {"excluded_by": "catch_rate"})) == {}
+
+
+AGAIN = {"repeat_of": "shown 0"}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    "told",
+    [
+        ({"is_correct": None}, {**AGAIN, "seq": 1}, {**AGAIN, "seq": 2}),
+        (
+            {"is_correct": None, "session": "a"},
+            {**AGAIN, "seq": 9, "session": "a", "received": EARLY},
+            {"seq": 1, "session": "b", "received": LATE},
+        ),
+    ],
+    ids=["two marked repeats", "a repeat, and later another session"],
+)
+def test_of_a_trial_timed_out_the_first_repeat_counts(
+    told: tuple[dict[str, object], ...], order: int
+) -> None:
+    rows = [row for row in canonical(twice(*told)[::order]) if row.is_correct is not None]
+    assert [row.choice for row in rows] == ["y", "x"]
+
+
+def test_marks_tell_the_first_where_times_do_not() -> None:
+    """Over a repeat that nobody answered, too."""
+    rows = twice({}, {**AGAIN, "is_correct": None}, {"repeat_of": "shown 1"})
+    assert answer_order(rows) == {2: 1}
+    with pytest.raises(ScoringError, match="nothing tells which answer came first"):
+        answer_order(twice({"is_correct": None}, AGAIN, AGAIN))
 
 
 def test_guessers_who_answer_twice_agree_by_chance() -> None:

@@ -65,7 +65,7 @@ class Command(BaseCommand):
             cells = read_conditions(file)
         with reading(path) as file:
             responses = ResponseFile(file)
-            rows = list(responses.full_rows())
+            rows = list(responses.full_rows(cells))
         unknown = {row.condition for row in rows if row.condition} - {row["condition"] for row in cells}
         if unknown:
             raise CommandError(f"{conditions_path} does not have the conditions {', '.join(sorted(unknown))}")
