@@ -54,7 +54,9 @@ class ResponseFile:
     these ids are not used.
 
     While `rows()` runs, `n_rows`, `n_not_main` and `n_unanswered` count what was read and what of it was
-    left out, `n_unnamed` rows without a presentation's id, of which a duplicate cannot be told, `modes`
+    left out, `n_unnamed` rows without a presentation's id, of which a duplicate cannot be told, `n_again`
+    answers of a participant to a reference answered before (where `reference_index` tells them apart) that
+    nothing marks as repeats, `modes`
     collects the values of `mode` among the scored rows, `n_excluded` counts rows with a rule in
     `excluded_by`, and `excluded` holds 1 or 0 for each row yielded.
     """
@@ -64,6 +66,7 @@ class ResponseFile:
         self._places: dict[str, int] = {}
         self._width = 0
         self._seen: set[int] = set()
+        self._answered: set[int] = set()
         self._repeated: dict[str, tuple[int, str]] = {}
         self._rules_of: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {}
         self.n_rows = 0
@@ -71,6 +74,7 @@ class ResponseFile:
         self.n_unanswered = 0
         self.n_excluded = 0
         self.n_unnamed = 0
+        self.n_again = 0
         self.excluded = bytearray()
         self.modes: set[str] = set()
 
@@ -87,6 +91,7 @@ class ResponseFile:
             self.n_excluded += is_excluded
             if not is_excluded:
                 self.modes.add(self._id(cells, "mode"))
+                self._count_again(cells, row)
             if with_excluded or not is_excluded:
                 self.excluded.append(is_excluded)
                 yield row
@@ -260,6 +265,14 @@ class ResponseFile:
         if key in self._seen:
             raise self._error(f"presentation {presentation}, reference {reference} occurs more than once")
         self._seen.add(key)
+
+    def _count_again(self, cells: list[str], row: ScoredRow) -> None:
+        """Without references' places several answers to a trial may be to several references."""
+        if "reference_index" not in self._places:
+            return
+        key = hash((row.condition, row.participant, row.item, self._whole(cells, "reference_index") or 0))
+        self.n_again += key in self._answered and not self._id(cells, "repeat_of")
+        self._answered.add(key)
 
     def _n_options(self, cells: list[str]) -> int | None:
         """As told, or else as many as `options` names; one option alone tells nothing."""

@@ -13,6 +13,7 @@ from survey_site.analysis.footnotes import Footnotes
 from survey_site.analysis.models import StudyResults
 from survey_site.analysis.observer_view import observer_tables
 from survey_site.analysis.report import in_order
+from survey_site.analysis.report_warnings import of_conditions
 from survey_site.analysis.rule_text import rule_title
 from survey_site.stimuli.models import StoredImage
 from survey_site.studies.models import Trial
@@ -44,7 +45,10 @@ def document_of(results: StudyResults, *, source: ImageSource) -> dict[str, Any]
         "rows": [_row(score, labels, notes) for score in in_order(report)],
         "interval_names": list(INTERVALS.values()),
         "measures": [name for name, _ in MEASURES.values()],
-        "warnings": [*report["warnings"], *_warnings(report["scores"], labels)],
+        "warnings": [
+            *report["warnings"],
+            *of_conditions({labels[score["condition"]]: score["warnings"] for score in report["scores"]}),
+        ],
         "figures": figures,
         "factor_figures": [figure for name, figure in figures.items() if name.startswith("by-")],
         "with_and_without": figures.get("with-and-without"),
@@ -103,20 +107,6 @@ def _normalised(score: Mapping[str, Any]) -> Mapping[str, Any]:
     """By the lower ceiling, with its interval; or why there is none."""
     by_lower: Mapping[str, Any] = score["normalised"].get("by_lower_ceiling", score["normalised"])
     return by_lower
-
-
-def _warnings(scores: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> list[str]:
-    """What a reader must know before believing the intervals; what all conditions share is said once."""
-    found: dict[str, list[str]] = {}
-    for score in scores:
-        for text in score["warnings"]:
-            found.setdefault(text, []).append(labels[score["condition"]])
-    return [
-        f"{text[0].upper()}{text[1:]}."
-        if len(conditions) == len(scores)
-        else f"{', '.join(conditions)}: {text}."
-        for text, conditions in found.items()
-    ]
 
 
 def _left_out(report: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,6 +1,20 @@
 """What a reader must know about a report as a whole, in the same words wherever the answers come from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def of_conditions(texts: Mapping[str, Sequence[str]]) -> list[str]:
+    """Sentences from what is said of each condition, by its name; what is said of all is said once."""
+    found: dict[str, list[str]] = {}
+    for condition, said in texts.items():
+        for text in said:
+            found.setdefault(text, []).append(condition)
+    return [
+        f"{text[0].upper()}{text[1:]}."
+        if len(conditions) == len(texts)
+        else f"{', '.join(conditions)}: {text}."
+        for text, conditions in found.items()
+    ]
 
 
 def mixed_modes(modes: Iterable[str]) -> list[str]:

@@ -88,13 +88,16 @@ class ConditionScore:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before believing the intervals; empty if nothing."""
-        options = " and ".join(map(str, sorted(self.options)))
+        options, is_mixed = " and ".join(map(str, sorted(self.options))), len(self.options) > 1
         said = {
             "one participant: nothing is known about how people differ": self.n_participants == 1,
             "one item: nothing is known about how items differ": self.n_items == 1,
             "all answers are right": self.hits == self.n,
             "all answers are wrong": self.hits == 0,
-            f"trials of {options} options are pooled, and their chance levels differ": len(self.options) > 1,
+            f"trials of {options} options are pooled, and their chance levels differ": is_mixed
+            and 0 not in self.options,
+            "how many options there were is known of some answers only, so chance is not known": is_mixed
+            and 0 in self.options,
         }
         return tuple(text for text, is_so in said.items() if is_so)
 

@@ -29,7 +29,9 @@ class SideBias:
     in the same units, 0 without bias, negative for a lean to the first place.
     H, F: shares of choices of the first place where the answer was first, and where it was second, both
     log-linear corrected ``(k + .5) / (m + 1)`` (Hautus 1995), always, so that cells compare.
-    p_value: exact binomial test of ``first_share`` against the share of answers that were first.
+    p_value: Fisher's exact test of no bias, that is, of equal shares right where the answer was first and
+    where it was second (bias is 0 just if ``H = 1 - F``), however often it was first. Answers count as
+    independent.
     """
 
     n: int
@@ -67,8 +69,13 @@ def side_bias(chosen: NDArray[np.integer], answer: NDArray[np.integer]) -> SideB
         first_share=n_first / len(chosen),
         d_prime=(z_hit - z_false_alarm) / sqrt(2),
         bias=-(z_hit + z_false_alarm) / sqrt(2),
-        p_value=float(scipy.stats.binomtest(n_first, len(chosen), float(first.mean())).pvalue),
+        p_value=float(scipy.stats.fisher_exact(_right_and_wrong(chosen == answer, first)).pvalue),
     )
+
+
+def _right_and_wrong(right: NDArray[np.bool_], first: NDArray[np.bool_]) -> list[list[int]]:
+    """Rows: the answer was first, it was second."""
+    return [[int((right & side).sum()), int((~right & side).sum())] for side in (first, ~first)]
 
 
 def _corrected(count: int, of: int) -> float:

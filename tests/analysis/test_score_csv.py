@@ -72,6 +72,7 @@ def test_a_table_is_printed_by_default(file: Path) -> None:
     lines = score_csv(str(file))[0].splitlines()
     assert lines[0].split() == ["condition", "score", "n", "people", "items", "twoway", "bootstrap", "wilson"]
     assert [line.split()[0] for line in lines[1:3]] == ["a", "bb"]
+    assert lines[4:] == []
     assert lines[3] == "95% intervals; 60 of 62 rows scored (1 practice or catch, 1 unanswered, 0 excluded)."
 
 
@@ -110,6 +111,62 @@ def test_excluded_rows_mix_no_modes(standard_input: Callable[[bytes], None]) -> 
     rows = "p,c,t,main,1,real,\nq,c,t,main,0,pilot,too_fast\n"
     standard_input(f"{HEADER},mode,excluded_by\n{rows}".encode())
     assert "mix" not in score_csv("-")[1]
+
+
+NOTED = f"""{HEADER},n_options
+p,one,t,main,1,2
+p,one,u,main,1,2
+p,two,v,main,1,2
+q,two,w,main,0,3
+p,three,x,main,1,2
+q,three,x,main,1,2
+""".encode()
+
+
+def test_warnings_and_notes_of_scores_are_those_of_the_report(
+    standard_input: Callable[[bytes], None],
+) -> None:
+    standard_input(NOTED)
+    one, three, two = json.loads(score_csv("-", "--json")[0])["conditions"]
+    assert one["warnings"] == [
+        "one participant: nothing is known about how people differ",
+        "all answers are right",
+        "2 items are too few for an interval that says much; 5 or more are wanted",
+    ]
+    assert "drawing these answers again changes nothing" in three["notes"]["bootstrap"]
+    assert "one item: nothing is known about how items differ" in three["warnings"]
+    assert "trials of 2 and 3 options are pooled, and their chance levels differ" in two["warnings"]
+    assert two["d_prime_note"] == "d' is defined for two options; trials had 2 and 3"
+
+
+def test_they_stand_below_the_table_too(standard_input: Callable[[bytes], None]) -> None:
+    standard_input(NOTED)
+    lines = score_csv("-")[0].splitlines()
+    assert "one: one participant: nothing is known about how people differ." in lines
+    assert "two: trials of 2 and 3 options are pooled, and their chance levels differ." in lines
+    assert any(line.startswith("three: bootstrap: no width:") for line in lines)
+    assert lines.count("one, three: all answers are right.") == 1
+
+
+def test_scores_with_everybody_stand_below_where_somebody_is_excluded(
+    standard_input: Callable[[bytes], None],
+) -> None:
+    rows = "p,c,t,main,1,\nq,c,t,main,0,too_fast\n"
+    standard_input(f"{HEADER},excluded_by\n{rows}".encode())
+    lines = score_csv("-")[0].splitlines()
+    below = lines.index("With the excluded rows too:")
+    assert [lines[1].split()[:3], lines[below + 2].split()[:3]] == [["c", "1.000", "1"], ["c", "0.500", "2"]]
+    standard_input(f"{HEADER}\np,c,t,main,1\n".encode())
+    assert "With the excluded" not in score_csv("-")[0]
+
+
+def test_second_answers_under_another_presentation_are_said(standard_input: Callable[[bytes], None]) -> None:
+    header = f"{HEADER},reference_index,presentation_id,repeat_of\n"
+    standard_input(f"{header}p,c,t,main,1,0,x,\np,c,t,main,1,0,y,\np,c,t,main,1,0,z,x\n".encode())
+    [said] = json.loads(score_csv("-", "--json")[0])["warnings"]
+    assert said.startswith(
+        "1 answer is a second one of a participant to a reference of a trial, and not marked"
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ def test_by_hand() -> None:
     assert bias.first_share == 0.6
     assert bias.d_prime == pytest.approx((z_hit - z_false_alarm) / 2**0.5)
     assert bias.bias == pytest.approx(-(z_hit + z_false_alarm) / 2**0.5)
-    assert bias.p_value == pytest.approx(stats.binomtest(60, 100, 0.5).pvalue)
+    ways = stats.hypergeom(100, 50, 70).pmf(np.arange(20, 51))  # right answers where it was first, of 70
+    assert bias.p_value == pytest.approx(ways[ways <= ways[20] * (1 + 1e-9)].sum())
 
 
 def test_without_bias_it_agrees_with_the_pooled_d_prime() -> None:
@@ -65,3 +66,13 @@ def test_a_known_bias_and_sensitivity_are_recovered() -> None:
 def test_what_cannot_be_told_is_refused(chosen: list[int], answer: list[int], message: str) -> None:
     with pytest.raises(ScoringError, match=message):
         side_bias(np.array(chosen), np.array(answer))
+
+
+def test_a_guesser_is_not_biased_however_often_the_answer_is_first() -> None:
+    """The share of answers that are first is no norm for choices: 500 guessers, Monte-Carlo error .01."""
+    rng = np.random.default_rng(1)
+    answer = (rng.random((500, 200)) < 0.3).astype(int)
+    p = [side_bias(rng.integers(0, 2, 200), one).p_value for one in answer]
+    assert np.mean(np.array(p) <= 0.05) < 0.08
+    leaning = [side_bias((rng.random(200) < 0.3).astype(int), one).p_value for one in answer[:50]]
+    assert np.mean(np.array(leaning) <= 0.05) > 0.9

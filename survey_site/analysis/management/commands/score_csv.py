@@ -15,10 +15,18 @@ from survey_site.analysis.answers import AnswerTable, ScoringError
 from survey_site.analysis.conditions_file import read_conditions
 from survey_site.analysis.csv_checks import CsvError
 from survey_site.analysis.csv_rows import REQUIRED, ResponseFile
-from survey_site.analysis.report import ReportSettings, alignment_report
-from survey_site.analysis.report_warnings import mixed_modes, unnamed_presentations
+from survey_site.analysis.report import ReportSettings, alignment_report, score_json
+from survey_site.analysis.report_warnings import (
+    mixed_modes,
+    of_conditions,
+    unmarked_repeats,
+    unnamed_presentations,
+)
 from survey_site.analysis.scoring import ConditionScore, ScoreSettings, score_table
 from survey_site.analysis.versions import versions
+
+#: Intervals of the table.
+IN_TABLE = ("twoway", "bootstrap", "wilson")
 
 
 class Command(BaseCommand):
@@ -49,15 +57,19 @@ class Command(BaseCommand):
             table = AnswerTable.from_rows(responses.rows(with_excluded=True))
         kept = np.frombuffer(responses.excluded, dtype=np.uint8) == 0
         scores = score_table(table.where(kept), settings=settings)
-        warnings = [*mixed_modes(responses.modes), *unnamed_presentations(responses.n_unnamed)]
+        everybody = score_table(table, settings=settings) if responses.n_excluded else []
+        warnings = [
+            *mixed_modes(responses.modes),
+            *unmarked_repeats(responses.n_again),
+            *unnamed_presentations(responses.n_unnamed),
+        ]
         self.warn(warnings, is_empty=not scores)
         if as_text:
-            self.stdout.write(as_table(scores, responses, settings))
+            self.stdout.write(as_text_of(scores, everybody, responses, settings))
             return
         printed = {**as_json(scores, responses, settings), "warnings": warnings}
-        if responses.n_excluded:
-            without = score_table(table, settings=settings)
-            printed["conditions_without_exclusions"] = [condition_as_json(score) for score in without]
+        if everybody:
+            printed["conditions_without_exclusions"] = [condition_as_json(score) for score in everybody]
         self.stdout.write(json.dumps(printed, indent=2))
 
     def print_everything(self, path: str, conditions_path: str) -> None:
@@ -126,6 +138,9 @@ def condition_as_json(score: ConditionScore) -> dict[str, Any]:
         "cluster_low": score.intervals["cluster"].low,
         "cluster_high": score.intervals["cluster"].high,
         "notes": {name: interval.note for name, interval in score.intervals.items() if interval.note},
+        "d_prime": score.d_prime,
+        "d_prime_note": score.d_prime_note,
+        "warnings": score_json(score)["warnings"],
     }
 
 
@@ -139,20 +154,42 @@ def counts(responses: ResponseFile, scores: list[ConditionScore]) -> dict[str, i
     }
 
 
-def as_table(scores: list[ConditionScore], responses: ResponseFile, settings: ScoreSettings) -> str:
-    names = ("twoway", "bootstrap", "wilson")
+def as_text_of(
+    scores: list[ConditionScore],
+    everybody: list[ConditionScore],
+    responses: ResponseFile,
+    settings: ScoreSettings,
+) -> str:
+    """The scores with what to know about them below; where somebody is excluded, also with everybody."""
+    read = counts(responses, scores)
+    lines = [
+        *table_lines(scores),
+        f"{settings.confidence:.0%} intervals; {read['scored']} of {read['read']} rows scored "
+        f"({read['not_main']} practice or catch, {read['unanswered']} unanswered, "
+        f"{read['excluded']} excluded).",
+        *of_conditions({score.condition: said_of(score) for score in scores}),
+    ]
+    if everybody:
+        lines += ["", "With the excluded rows too:", *table_lines(everybody)]
+        lines += of_conditions({score.condition: said_of(score) for score in everybody})
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def said_of(score: ConditionScore) -> list[str]:
+    """Warnings, and the notes of the intervals in the table."""
+    notes = {name: score.intervals[name].note for name in IN_TABLE}
+    return [*score_json(score)["warnings"], *(f"{name}: {note}" for name, note in notes.items() if note)]
+
+
+def table_lines(scores: list[ConditionScore]) -> list[str]:
     width = max([len("condition"), *(len(score.condition) for score in scores)])
-    lines = [f"{'condition':<{width}}  score       n  people  items" + "".join(f"  {n:<14}" for n in names)]
+    lines = [
+        f"{'condition':<{width}}  score       n  people  items" + "".join(f"  {n:<14}" for n in IN_TABLE)
+    ]
     for score in scores:
-        intervals = (score.intervals[name] for name in names)
+        intervals = (score.intervals[name] for name in IN_TABLE)
         lines.append(
             f"{score.condition:<{width}}  {score.estimate:.3f}  {score.n:>6}  {score.n_participants:>6}  "
             f"{score.n_items:>5}" + "".join(f"  {i.low:.3f} - {i.high:.3f} " for i in intervals)
         )
-    read = counts(responses, scores)
-    lines.append(
-        f"{settings.confidence:.0%} intervals; {read['scored']} of {read['read']} rows scored "
-        f"({read['not_main']} practice or catch, {read['unanswered']} unanswered, "
-        f"{read['excluded']} excluded)."
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    return lines
