@@ -14,6 +14,8 @@ from workers.iri.layer_errors import LayerNotFound
 
 Channels = tuple[float, float, float]
 Refusal = type[ValueError]
+# Above it a mean or standard deviation is of pixels from 0 to 255.
+_MOST_IN_UNITS = 10.0
 
 
 def kind_of(value: object) -> str:
@@ -24,6 +26,11 @@ def kind_of(value: object) -> str:
 def described(value: object) -> str:
     """A short value as it is written, any other by its kind."""
     return repr(value) if isinstance(value, str | bytes | int | float | None) else f"a {kind_of(value)}"
+
+
+def first_line(error: BaseException) -> str:
+    """Of what an error says; its class's name where it says nothing."""
+    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 def check_layer(layer: object) -> None:
@@ -69,6 +76,11 @@ def checked_channels(name: str, values: Any, above: float, refusal: Refusal) -> 
     if not all(above < one < math.inf for one in (red, green, blue)):
         limit = "" if above == -math.inf else f" above {above:g}"
         raise refusal(f"{name} is {values!r}; allowed: finite numbers{limit}")
+    if max(map(abs, (red, green, blue))) > _MOST_IN_UNITS:
+        raise refusal(
+            f"{name} is {values!r}; allowed: numbers for images in [0, 1], as (0.485, 0.456, 0.406);"
+            " divide by 255 what is for pixels from 0 to 255"
+        )
     return red, green, blue
 
 

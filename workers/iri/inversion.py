@@ -134,7 +134,8 @@ def invert(
 
     An image that can't be searched for to the end (a dead layer, a response that is not finite) fails with a
     reason in `failures` and stops no other.
-    Raises InversionError, DeviceError, PrecisionError, CompileError, LayerNotFound, LayerError, SizeRefused,
+    Raises InversionError, SearchError (a batch_size that can't be), DeviceError, PrecisionError,
+    CompileError, LayerNotFound, LayerError (also of a network that mixes the images of a pass), SizeRefused,
     StartError (a start image that can't be made, as of a natural one without `pool`) or PerceptualError
     (LPIPS weights that aren't there) for what can't be used; InversionStopped, with what was finished, when
     told to stop.
@@ -144,6 +145,7 @@ def invert(
     >>> png = to_png(found.images[0])
     """
     check_layer(layer)
+    _check_calls({}, {"on_result": on_result, "on_progress": on_progress, "should_stop": should_stop})
     works = _works(network, targets, recipe, seeds)
     if batch_size is None:
         size = works[0].recipe.image_size
@@ -224,6 +226,9 @@ def invert_each(
     check_layer(layer)
     optional = {"on_progress": on_progress, "on_checkpoint": on_checkpoint, "should_stop": should_stop}
     _check_calls({"on_result": on_result}, optional)
+    if count is not None:
+        checked_whole("count", count, 0, None, InversionError)
+    _check_seconds(checkpoint_seconds)
     if not isinstance(works, Iterable):
         raise InversionError(f"works is {described(works)}; allowed: any number of Work")
     search = Search(
@@ -265,6 +270,11 @@ def _check_calls(needed: dict[str, Any], optional: dict[str, Any]) -> None:
         check_function(name, call, InversionError)
 
 
+def _check_seconds(seconds: Any) -> None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise InversionError(f"checkpoint_seconds is {described(seconds)}; allowed: a number from 0")
+
+
 def _resume(search: Search, state: dict[str, Any]) -> None:
     if not isinstance(state, dict):
         raise StateRefused(f"resume_from is {described(state)}; allowed: a state of on_checkpoint")
@@ -291,7 +301,9 @@ def _works(
         )
     seeds = _many("seeds", seeds, "one whole number per target")
     recipes = [recipe] * len(targets) if isinstance(recipe, Recipe) else _many("recipe", recipe, _RECIPES)
-    if len(targets) == 0 or len(seeds) != len(targets):
+    if len(targets) == 0:
+        raise InversionError("there are no targets; allowed: one or more")
+    if len(seeds) != len(targets):
         raise InversionError(f"{len(targets)} targets and {len(seeds)} seeds; allowed: one seed per target")
     if len(recipes) != len(targets):
         raise InversionError(
@@ -310,13 +322,13 @@ def _many(name: str, values: Any, allowed: str) -> list[Any]:
 
 
 def _checked(place: int, work: Work) -> Work:
-    """The work, its seed a plain whole number."""
+    """The work, its seed a plain whole number and its target float32."""
     if not isinstance(work, Work):
         raise InversionError(f"work {place} is {described(work)}; allowed: Work(target, seed, recipe)")
     if not isinstance(work.recipe, Recipe):
         raise InversionError(f"the recipe of target {place} is {work.recipe!r}; allowed: {_RECIPES}")
     _check_target(place, work.target, work.recipe.image_size)
-    return replace(work, seed=_seed(place, work.seed))
+    return replace(work, seed=_seed(place, work.seed), target=work.target.detach().float())
 
 
 def _check_target(place: int, target: Tensor, size: int) -> None:

@@ -13,6 +13,7 @@ from workers.iri.images import quantize
 from workers.iri.objectives import Context, anchors
 from workers.iri.optimizers import make_rule
 from workers.iri.parametrizations import parametrize
+from workers.iri.passthrough import pass_gradient_through
 from workers.iri.perceptual import shared_perceptual
 from workers.iri.recipe import Recipe
 from workers.iri.responder import Responder
@@ -22,6 +23,8 @@ from workers.iri.transforms import transform
 TRACE_POINTS = 200
 # In a trace: no error was taken at this step. An error is never negative; it may be NaN.
 _NOT_TAKEN = -1.0
+# The largest relative error of an exact match, whose gradient is zero although nothing is wrong.
+_MATCHED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -208,22 +211,45 @@ class Lane:
     def failures(self, gradient: Tensor | None) -> dict[int, str]:
         """Rows that can't go on, and why; reads numbers back from the device."""
         is_lost = ~self._error.isfinite()
-        is_stuck = torch.zeros_like(is_lost)
+        is_still = torch.zeros_like(is_lost)
         if gradient is not None:
-            # At an exact match the gradient is zero as well, and nothing is wrong.
-            is_stuck = (gradient.flatten(1).norm(dim=1) == 0) & (self._error > 1e-6)
+            # At a match as well, where a layer may only seem to match that doesn't see the image at all.
+            is_still = (gradient.flatten(1).norm(dim=1) == 0) | (self._error <= _MATCHED)
         reasons: dict[int, str] = {}
-        for row, (lost, stuck) in enumerate(torch.stack([is_lost, is_stuck], dim=1).tolist()):
+        for row, (lost, still) in enumerate(torch.stack([is_lost, is_still], dim=1).tolist()):
             if lost:
                 reasons[row] = (
                     f"the response of layer {self.layer!r} is not finite at step {self._lost_at(row)}"
                 )
-            elif stuck:
-                reasons[row] = (
-                    f"layer {self.layer!r} is dead: its gradient is zero at step {self.steps[row]},"
-                    " so the image can't move"
-                )
+            elif still and (reason := self._stuck(row)):
+                reasons[row] = reason
         return reasons
+
+    def _stuck(self, row: int) -> str:
+        """Why an image without a gradient, or at its target, can't go on; empty where it may."""
+        step = self.steps[row]
+        if self._is_blind(row):
+            return (
+                f"layer {self.layer!r} is dead: its gradient is zero at step {step}, so the image can't move"
+            )
+        # Under random views the next one may have a gradient.
+        if self.recipe.transforms or self._error[row] <= _MATCHED:
+            return ""
+        return (
+            f"the objective's gradient is zero at step {step}, although layer {self.layer!r} responds to the"
+            " image"
+        )
+
+    @torch.enable_grad()
+    def _is_blind(self, row: int) -> bool:
+        """Whether no unit of the layer's response has a gradient by the image; a random sum shows it."""
+        image = self._images[row : row + 1].detach().requires_grad_()
+        response = self.responder(image)[self.layer]
+        if self.recipe.relu_passthrough:
+            pass_gradient_through(response)
+        weights = torch.rand(response.shape, generator=torch.Generator().manual_seed(0)).to(response)
+        (gradient,) = torch.autograd.grad(response, image, weights)
+        return not bool(gradient.any())
 
     def _lost_at(self, row: int) -> int:
         return int((~self._trace[row].isfinite()).nonzero()[0])

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from workers.iri.arguments import checked_channels, checked_flag, checked_whole
+from workers.iri.arguments import checked_channels, checked_flag, checked_whole, described
 from workers.iri.built_network import BuiltNetwork, NetworkError
 from workers.iri.layer_errors import LayerError, LayerNotFound
 from workers.iri.layers import LayerInfo, list_layers
@@ -190,6 +190,11 @@ def build(spec: NetworkSpec) -> BuiltNetwork:
 
     Raises NetworkError for an unknown architecture (naming the nearest), WeightsError for an unfit file.
     """
+    if not isinstance(spec, NetworkSpec):
+        raise NetworkError(
+            f"the network is {described(spec)}; allowed: a NetworkSpec,"
+            " as NetworkSpec('torchvision', 'resnet18', random_seed=0)"
+        )
     plan = _plan(spec)
     module = _seeded(plan.make, spec.random_seed or 0)
     weights = _packaged_weights(spec.architecture) if spec.pretrained else spec.weights

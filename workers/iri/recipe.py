@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -159,8 +159,12 @@ class Recipe:
         if not isinstance(text, str):
             raise RecipeError(f"a recipe is {text!r}; allowed: JSON text, as to_json writes")
         try:
-            spec = json.loads(text)
-        except json.JSONDecodeError as error:
+            spec = json.loads(text, object_pairs_hook=_each_once)
+        except RecursionError as error:
+            raise RecipeError("a recipe must be JSON: it is nested too deep") from error
+        except RecipeError:
+            raise
+        except ValueError as error:
             raise RecipeError(f"a recipe must be JSON: {error}") from error
         if not isinstance(spec, dict):
             raise RecipeError(f"a recipe must be a JSON object, not {type(spec).__name__}")
@@ -242,8 +246,27 @@ def _nested(name: str, value: Any) -> Any:
     if name in _MANY:
         if not isinstance(value, list):
             raise RecipeError(f"{name} is {value!r}; allowed: a list")
-        return tuple(_make(_MANY[name], name, one) for one in value)
+        return tuple(_placed(name, place, one) for place, one in enumerate(value))
     return value
+
+
+def _placed(name: str, place: int, value: Any) -> Any:
+    """One of several; a refusal says which."""
+    where = f"{name}[{place}]"
+    try:
+        return _make(_MANY[name], where, value)
+    except RecipeError as error:
+        field = str(error).removeprefix(f"{name}.")
+        raise (error if field == str(error) else RecipeError(f"{where}.{field}")) from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON's object, none of whose names comes twice."""
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RecipeError(f"a recipe has {', '.join(twice)} twice; allowed: each field once")
+    return dict(pairs)
 
 
 def _make(kind: Any, where: str, values: Any) -> Any:
@@ -256,10 +279,10 @@ def _make(kind: Any, where: str, values: Any) -> Any:
         raise RecipeError(f"{where} has unknown fields {', '.join(unknown)}; allowed: {', '.join(names)}")
     # What was left out was None, whatever the default is today: a stored recipe keeps its meaning.
     left_out = {one.name: None for one in fields(kind) if str(one.type).endswith("| None")}
-    try:
-        return kind(**{**left_out, **values})
-    except TypeError as error:
-        raise RecipeError(f"{where} lacks a field: {error}") from error
+    needed = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
+    if missing := [name for name in needed if name not in values]:
+        raise RecipeError(f"{where} lacks {', '.join(missing)}; allowed: an object with {', '.join(names)}")
+    return kind(**{**left_out, **values})
 
 
 _FAST = Optimizer("adam", 0.07, "cosine")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from workers.iri.arguments import first_line
 from workers.iri.layer_errors import LayerError
 from workers.iri.memory import is_out_of_memory
 
 # Sizes tried to tell which ones a network takes that refused another.
 _COMMON_SIZES = (32, 64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 512)
+_TRACED = re.compile(r"Proxy\(\w+\)")
 # What networks raise that can't take a size.
 REFUSALS = RuntimeError, AssertionError, ValueError
 
@@ -43,8 +46,7 @@ def explaining(run: Callable[[int], object], size: int | Sequence[int], own_size
 
 def _said(error: BaseException) -> str:
     """The error's first line, without what tracing puts in place of numbers."""
-    line = str(error).partition("\n")[0]
-    return type(error).__name__ if not line or "Proxy(" in line else line
+    return _TRACED.sub("another", first_line(error))
 
 
 def _takes(run: Callable[[int], object], size: int) -> bool:

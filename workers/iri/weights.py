@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from workers.iri.checkpoints import PLACES, groups, headless, recognise
 from workers.iri.file_kinds import is_torchscript, looks_like_torch, other_kind
 
 _SHOWN = 3
+# How torch names what a file of tensors can't hold.
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 # A counter that no forward pass in evaluation mode reads; old files lack it.
 _COUNTER = "num_batches_tracked"
 
@@ -127,8 +130,9 @@ def _read_torch(path: Path) -> Any:
         raise
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f"{path.name} is refused: it isn't a plain file of tensors, and loading it could run code. "
-            "Save the state dict alone, best as safetensors."
+            f"{path.name} is refused: it isn't a plain file of tensors, and loading it could run code."
+            f"{_in_the_way(error)} Save the state dict alone, best as safetensors:"
+            " safetensors.torch.save_file(network.state_dict(), 'weights.safetensors')"
         ) from error
     except (
         Exception
@@ -137,6 +141,12 @@ def _read_torch(path: Path) -> Any:
             f"{path.name} is a damaged or incomplete torch file: its reader stopped with"
             f" {type(error).__name__}. A failed download?"
         ) from error
+
+
+def _in_the_way(error: pickle.UnpicklingError) -> str:
+    """The first object beside the tensors, where torch names it."""
+    found = _GLOBAL.search(str(error))
+    return f" It holds a {found[1]}." if found else ""
 
 
 def _refuse_other_kinds(path: Path, wanted: str) -> None:

@@ -9,14 +9,15 @@ from torch import nn
 
 from tests.workers.iri.tiny import SIZE, ChannelMeans, built, conv_net, photographs
 from workers.iri.images import ImageError, fit, from_png, to_png
-from workers.iri.inversion import InversionError, StateRefused, invert_each
+from workers.iri.inversion import InversionError, StateRefused, invert, invert_each
 from workers.iri.layer_errors import LayerNotFound
 from workers.iri.layers import list_layers
 from workers.iri.networks import NetworkError, NetworkSpec, build
 from workers.iri.nulls import NullError, null_distribution
 from workers.iri.quality import MeasureError, measure
-from workers.iri.recipe import Recipe, RecipeError, preset
+from workers.iri.recipe import Recipe, RecipeError, Start, preset
 from workers.iri.search import SearchError, Work
+from workers.iri.start_images import Pool
 
 pytestmark = pytest.mark.torch
 
@@ -60,6 +61,9 @@ def test_a_spec_takes_lists_and_numpy_s_numbers() -> None:
         ({"targets": photographs(1)}, r"targets have shape \(1, 3.*allowed: \(2, 3, 16, 16\), as the images"),
         ({"starts": photographs(3)}, r"starts have shape \(3, 3"),
         ({"later": "head"}, "later is 'head'; allowed: a list of layers"),
+        ({"null": 3}, "null is 3; allowed: a Null, as null_distribution gives, or None"),
+        ({"passing": 0.9}, "passing is 0.9; allowed: a Passing, as recipe.passing, or None"),
+        ({"passing": preset("reg_free")}, r"passing is a workers.*Recipe; allowed: a Passing"),
     ],
 )
 def test_images_to_be_measured_are_checked(changes: dict[str, Any], message: str) -> None:
@@ -96,6 +100,23 @@ def search(works: Any = None, network: Any = None, layer: Any = "pool", **given:
         ({"resume_from": "x"}, StateRefused, "resume_from is 'x'; allowed: a state of on_checkpoint"),
         ({"on_result": "x"}, InversionError, "on_result is 'x'; allowed: a function"),
         ({"should_stop": True}, InversionError, "should_stop is True; allowed: a function"),
+        ({"count": -1}, InversionError, "count is -1; allowed: whole numbers from 0"),
+        ({"count": "all"}, InversionError, "count is 'all'; allowed: whole numbers from 0"),
+        (
+            {"checkpoint_seconds": "30"},
+            InversionError,
+            "checkpoint_seconds is '30'; allowed: a number from 0",
+        ),
+        (
+            {"checkpoint_seconds": -1.0},
+            InversionError,
+            "checkpoint_seconds is -1.0; allowed: a number from 0",
+        ),
+        (
+            {"checkpoint_seconds": float("nan")},
+            InversionError,
+            "checkpoint_seconds is nan; allowed: a number",
+        ),
         ({"network": nn.Flatten()}, InversionError, "the network is a torch.nn.*Flatten; allowed"),
     ],
 )
@@ -104,6 +125,34 @@ def test_what_a_search_is_given_is_checked(
 ) -> None:
     with pytest.raises(error, match=message):
         search(**given)
+
+
+def test_a_search_of_all_at_once_checks_its_callbacks_first() -> None:
+    def targets() -> Any:
+        raise AssertionError("read before the check")
+
+    with pytest.raises(InversionError, match="on_result is 3; allowed: a function"):
+        invert(built(ChannelMeans()), "pool", targets, preset("reg_free"), [0], on_result=3)  # type: ignore[arg-type]
+    with pytest.raises(InversionError, match="there are no targets; allowed: one or more"):
+        invert(built(ChannelMeans()), "pool", torch.rand(0, 3, SIZE, SIZE), preset("reg_free"), [])
+
+
+def test_a_network_is_built_of_a_spec() -> None:
+    with pytest.raises(
+        NetworkError, match=r"the network is 'resnet18'; allowed: a NetworkSpec, as NetworkSpec"
+    ):
+        build("resnet18")  # type: ignore[arg-type]
+
+
+def test_targets_of_other_precision_are_taken() -> None:
+    recipe = preset("reg_free", image_size=SIZE, steps=3, start=Start("natural", choice="nearest"))
+    pool, targets = Pool(photographs(4), tuple("abcd")), photographs(2)
+    single, double, half = (
+        invert(built(conv_net()), "pool", some, recipe, [0, 1], pool=pool)
+        for some in (targets, targets.double(), targets.half())
+    )
+    assert torch.equal(single.images, double.images)
+    assert not any(half.failures)
 
 
 def test_layers_are_listed_of_built_networks_at_sizes() -> None:
@@ -134,6 +183,16 @@ def test_layers_that_are_suggested_can_be_matched() -> None:
         ({"n_images": 1}, "n_images is 1; allowed: whole numbers from 2"),
         ({"n_images": "5"}, "n_images is '5'; allowed: whole numbers from 2"),
         ({"pairs": 0}, "pairs is 0; allowed: whole numbers from 1"),
+        ({"seed": "a"}, "seed is 'a'; allowed: whole numbers from 0"),
+        ({"seed": -1}, "seed is -1; allowed: whole numbers from 0"),
+        (
+            {"load": lambda index: torch.full((3, SIZE, SIZE), torch.nan)},
+            r"load\(0\) gave an image that is not",
+        ),
+        (
+            {"load": lambda index: torch.rand(3, SIZE + index, SIZE)},
+            r"load\([12]\) gave an image of shape \(3, 1[78], 16\); allowed: \(3, 16, 16\), as the first",
+        ),
         ({"load": photographs(3)}, r"load is a torch.Tensor; allowed: a function"),
         ({"load": lambda index: None}, r"load\(0\) gave a builtins.NoneType; allowed: a torch.Tensor"),
         ({"load": lambda index: 9 * torch.ones(3, SIZE, SIZE)}, r"load\(0\) range from 9 to 9; allowed"),

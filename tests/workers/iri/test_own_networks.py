@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.workers.iri.tiny import SIZE, ChannelMeans, conv_net, photographs
+from tests.workers.iri.tiny import SIZE, ChannelMeans, TwoStreams, conv_net, photographs
 from workers.iri import own_networks
 from workers.iri.inversion import invert
 from workers.iri.layers import list_layers
@@ -62,12 +62,44 @@ def test_images_are_normalised_as_it_says() -> None:
         ({"has_classes": "no"}, "has_classes is 'no'; allowed: True or False"),
         ({"labels": "cat"}, "labels is 'cat'; allowed: a list of the classes' names"),
         ({"labels": [1, 2]}, r"labels is \[1, 2\]; allowed: a list of the classes' names"),
+        ({"labels": ["one"]}, "1 labels for 2 logits; allowed: one label per class"),
+        ({"labels": ["a", "b", "c"]}, "3 labels for 2 logits; allowed: one label per class"),
+        ({"labels": ["a", "b"], "has_classes": False}, "2 labels with has_classes=False; allowed: none"),
+        ({"mean": (123.7, 116.3, 103.5)}, r"allowed: numbers for images in \[0, 1\].*divide by 255"),
+        ({"std": (58.4, 57.1, 57.4)}, r"allowed: numbers for images in \[0, 1\].*divide by 255"),
+        ({"module": TwoStreams().pair}, r"the module gives a builtins.tuple for one image; allowed: logits"),
+        (
+            {"module": conv_net().double()},
+            r"parameters are torch.float64; module.float\(\) makes them float32",
+        ),
+        ({"module": conv_net().half()}, "parameters are torch.float16"),
+        ({"module": conv_net().bfloat16()}, "parameters are torch.bfloat16"),
+        ({"module": nn.Conv2d(1, 2, 3)}, r"fails on a float32 image of shape \(1, 3, 16, 16\), 3 colours"),
+        (
+            {"module": nn.Sequential(nn.Flatten(), nn.Linear(5, 2))},
+            "3 colours at input_size 16: mat1 and mat2",
+        ),
     ],
 )
 def test_what_cannot_be_is_named(changes: dict[str, object], message: str) -> None:
     given = {"module": ChannelMeans(), "input_size": SIZE, **changes}
     with pytest.raises(NetworkError, match=message):
         from_module(given.pop("module"), **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_a_torchscript_program_is_named() -> None:
+    script = torch.jit.trace(conv_net(), photographs(1))  # type: ignore[no-untyped-call]
+    for module in (script, nn.Sequential(script)):
+        with pytest.raises(NetworkError, match=r"the module is or holds a TorchScript program"):
+            from_module(module, input_size=SIZE)
+
+
+def test_a_module_that_gives_no_logits_can_be_searched_without_classes() -> None:
+    network = from_module(TwoStreams().pair, input_size=SIZE, has_classes=False)
+    assert [one.name for one in list_layers(network, SIZE)] == ["left", "right"]
+    recipe = preset("reg_free", image_size=SIZE, steps=2)
+    assert not any(invert(network, "left", photographs(1), recipe, [0]).failures)
 
 
 def test_the_example_of_the_docstring_runs() -> None:

@@ -1,15 +1,18 @@
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from tests.workers.iri.tiny import ChannelMeans, built, conv_net, photographs
+from workers.iri.devices import DeviceError
 from workers.iri.extractor import LayerNotFound
 from workers.iri.nulls import Null, null_distribution
-from workers.iri.quality import Label, Quality, measure, plateau
+from workers.iri.quality import Label, MeasureError, Quality, measure, plateau
 from workers.iri.recipe import Passing
+from workers.iri.sizes import SizeRefused
 
 ALONE = Passing(null_quantile=None)
 
@@ -162,3 +165,79 @@ def test_the_plateau_is_the_fall_of_the_least_error_in_the_last_tenth(
     trace: list[tuple[int, float]], expected: float | None
 ) -> None:
     assert plateau(trace) == (None if expected is None else pytest.approx(expected))
+
+
+def test_another_layer_s_or_network_s_null_is_refused() -> None:
+    images = photographs(4)
+    network = built(conv_net())
+    null = null_distribution(network, "pool", 4, images.__getitem__)
+    assert measure(network, "pool", images, images, null=null)[0].passed
+    with pytest.raises(MeasureError, match="null is of layer 'pool'; allowed: that of 'head'"):
+        measure(network, "head", images, images, null=null)
+    with pytest.raises(MeasureError, match=r"null is of a network with weights .*; allowed"):
+        measure(built(ChannelMeans()), "pool", images, images, null=null)
+
+
+def test_a_perfect_match_passes_where_natural_images_match_as_well() -> None:
+    image = plain(0.1, 0.5, 0.9)
+    null = null_distribution(built(ChannelMeans()), "pool", 3, lambda index: plain(0.2 * index, 0.5, 0.9)[0])
+    assert null.limit("spearman", 0.99) == pytest.approx(1)
+    assert quality(image, image, Passing(), null).passed
+    twins = null_distribution(
+        built(ChannelMeans()), "pool", 3, lambda index: plain(0.2 * (index // 2), 0.5, 0.9)[0]
+    )
+    assert twins.limit("relative_error", 0.99) == 0
+    assert quality(image, image, Passing(), twins).passed
+
+
+def test_a_layer_that_responds_to_all_images_alike_matches_nothing() -> None:
+    class Constant(ChannelMeans):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(0 * images + 1)
+
+    images, network = photographs(3), built(Constant())
+    null = null_distribution(network, "pool", 3, images.__getitem__)
+    (found,) = measure(network, "pool", images[:1], images[1:2], null=null)
+    assert found.reason == "the layer responds to all natural images alike, so that a match says nothing"
+
+
+class OfThirtyTwo(ChannelMeans):
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images.reshape(len(images), 3, 32, 32))
+
+
+def test_a_size_that_the_network_cannot_take_is_refused() -> None:
+    images, message = photographs(2), "the network can't take images of 16 × 16 pixels .* it takes 32"
+    with pytest.raises(SizeRefused, match=message):
+        measure(built(OfThirtyTwo()), "pool", images, images)
+    with pytest.raises(SizeRefused, match=message):
+        null_distribution(built(OfThirtyTwo()), "pool", 2, images.__getitem__)
+    wide = torch.rand(2, 3, 32, 48)
+    with pytest.raises(SizeRefused, match="images of 32 × 48 pixels"):
+        measure(built(OfThirtyTwo()), "pool", wide, wide)
+
+
+def test_a_network_that_gives_no_logits_is_named() -> None:
+    class Both(ChannelMeans):
+        def forward(self, images: Tensor) -> Any:
+            return super().forward(images), images
+
+    with pytest.raises(MeasureError, match=r"the network gives a builtins.tuple; allowed: logits"):
+        measure(built(Both()), "pool", photographs(1), photographs(1))
+
+
+def test_numbers_of_other_precision_are_taken() -> None:
+    images, targets, network = photographs(2), photographs(2).flip(0), built(conv_net())
+    expected = measure(network, "pool", images, targets)
+    assert measure(network, "pool", images.double(), targets.double()) == expected
+    half = measure(network, "pool", images.half(), targets.half())
+    assert half[0].relative_error == pytest.approx(expected[0].relative_error, rel=0.1)
+
+
+def test_the_device_is_named_where_it_cannot_be() -> None:
+    images = photographs(2)
+    assert measure(built(conv_net()), "pool", images, images, device="cpu")
+    with pytest.raises(DeviceError, match="device is 'tpu'"):
+        measure(built(conv_net()), "pool", images, images, device="tpu")
+    with pytest.raises(DeviceError, match="device is 'tpu'"):
+        null_distribution(built(conv_net()), "pool", 2, images.__getitem__, device="tpu")

@@ -317,11 +317,21 @@ def test_the_formula_names_every_piece() -> None:
         ("[]", "a recipe must be a JSON object, not list"),
         ('{"steps": 3}', "schema is None; allowed: 1"),
         ('{"schema": 2}', "schema is 2; allowed: 1"),
-        ('{"schema": 1, "steps": 3}', "recipe lacks a field.*image_size"),
+        ('{"schema": 1, "steps": 3}', "recipe lacks image_size; allowed: an object with image_size, steps"),
         ('{"schema": 1, "seed": 3}', "recipe has unknown fields seed; allowed: image_size, steps"),
         ('{"schema": 1, "start": {"kind": "x"}}', "start has unknown fields kind; allowed: rule"),
         ('{"schema": 1, "start": 3}', "start is 3; allowed: an object"),
         ('{"schema": 1, "objective": {}}', "objective is {}; allowed: a list"),
+        (
+            '{"schema": 1, "objective": [{"kind": "tv"}, {"kind": "tv", "weight": "1"}]}',
+            r"^objective\[1\].weight is '1'; allowed: a number",
+        ),
+        ('{"schema": 1, "transforms": [{"kind": "jitter"}]}', r"^transforms\[0\].pixels is None; allowed"),
+        ('{"schema": 1, "transforms": [{"pixels": 3}]}', r"^transforms\[0\] lacks kind; allowed"),
+        ('{"schema": 1, "objective": [{"kindd": 3}]}', r"^objective\[0\] has unknown fields kindd"),
+        ('{"schema": 1, "steps": 3, "steps": 4}', "a recipe has steps twice; allowed: each field once"),
+        ("[" * 100_000, "a recipe must be JSON: it is nested too deep"),
+        ('{"schema": ' + "9" * 5000 + "}", "a recipe must be JSON"),
     ],
 )
 def test_text_that_is_no_recipe_is_refused(text: str, message: str) -> None:

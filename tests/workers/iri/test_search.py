@@ -16,7 +16,7 @@ from workers.iri.extractor import respond
 from workers.iri.images import quantize, to_png
 from workers.iri.inversion import Found, InversionStopped, invert, invert_each
 from workers.iri.objectives import relative_error
-from workers.iri.recipe import Optimizer, Recipe, Start, Transform, preset
+from workers.iri.recipe import Optimizer, Recipe, Start, Term, Transform, preset
 from workers.iri.responder import SizeRefused
 from workers.iri.search import FINISH_EVERY, Search, SearchError, Work
 
@@ -241,6 +241,38 @@ def test_an_image_without_a_gradient_fails_with_the_reason() -> None:
     )
 
 
+def test_an_objective_without_a_gradient_is_told_from_a_dead_layer() -> None:
+    """Of all units the maximum norm sees one, and that one is silent here."""
+
+    class Split(ChannelMeans):
+        def forward(self, images: Tensor) -> Tensor:
+            shift = torch.tensor([0.5, -0.1, -0.1]).view(3, 1, 1)
+            return super().forward((images - shift).relu())
+
+    target = greys(1.0)
+    target[:, 1:] = 0.3
+    far = recipe(start=Start("black"), objective=(Term(distance="linf"),))
+    found = invert(built(Split()), "pool", target, far, [0])
+    assert found.failures == (
+        "the objective's gradient is zero at step 0, although layer 'pool' responds to the image",
+    )
+    # Another view may have one.
+    views = recipe(start=Start("black"), transforms=(Transform("jitter", pixels=2),), objective=far.objective)
+    assert invert(built(Split()), "pool", target, views, [0]).failures == ("",)
+
+
+@pytest.mark.parametrize("transforms", [(), (Transform("jitter", pixels=2),)])
+def test_a_response_that_does_not_see_the_image_is_no_match(transforms: tuple[Transform, ...]) -> None:
+    class Constant(ChannelMeans):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(0 * images + 1)
+
+    found = invert(built(Constant()), "pool", photographs(1), recipe(transforms=transforms), [0])
+    assert found.failures == (
+        "layer 'pool' is dead: its gradient is zero at step 0, so the image can't move",
+    )
+
+
 def test_an_exact_match_is_no_failure() -> None:
     found = invert(built(ChannelMeans()), "pool", greys(1.0), recipe(start=Start("white")), [0])
     assert found.failures == ("",)
@@ -357,6 +389,19 @@ def test_a_size_that_the_network_cannot_take_is_refused_with_those_it_can() -> N
         match=r"can't take images of 16 × 16 pixels \(Input height \(16\).*it takes 32, 64$",
     ):
         invert(built(Square()), "pool", photographs(1), recipe(), [0])
+
+
+def test_a_traced_network_s_refusal_reads_as_its_own() -> None:
+    class Measured(ChannelMeans):
+        def forward(self, images: Tensor) -> Tensor:
+            side = images.shape[2]
+            torch._assert(side == 32, f"expected 32 but got {side}!")  # type: ignore[no-untyped-call]
+            return super().forward(images)
+
+    with pytest.raises(
+        SizeRefused, match=r"16 × 16 pixels \(expected 32 but got another!\); of the .* takes 32"
+    ):
+        invert(built(Measured()), "flatten", photographs(1), recipe(), [0])
 
 
 def test_an_error_at_every_size_is_the_network_s_own() -> None:

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from workers.iri.similarity import Similarity, ranks, similarities
+from workers.iri.similarity import MEASURES, Similarity, ranks, similarities
 
 
 def responses(seed: int, *, rectified: bool) -> Tensor:
@@ -54,3 +54,11 @@ def test_json_has_neither_nan_nor_infinity() -> None:
     assert Similarity(0.5, 1.0, math.nan, math.inf, -math.inf).to_json() == {
         "relative_error": 0.5, "cosine": 1.0, "pearson": None, "spearman": None, "snr_db": None
     }  # fmt: skip
+
+
+def test_responses_that_are_not_finite_have_no_correlation_of_ranks() -> None:
+    nothing = torch.full((1, 4), torch.nan)
+    (found,) = similarities(nothing, nothing)
+    assert all(math.isnan(getattr(found, name)) for name in MEASURES)
+    (half,) = similarities(torch.tensor([[1.0, 2.0, torch.nan]]), torch.tensor([[1.0, 2.0, 3.0]]))
+    assert math.isnan(half.spearman)
