@@ -129,6 +129,8 @@ class AnswerTable:
                 for coder, column in zip(coders, (condition, participant, item, trial_format), strict=True)
             ]
             parts.append((*codes[:3], _truths(is_correct), _options(n_options), codes[3]))
+        for coder in coders[:3]:
+            _refuse_missing(coder)
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [
             np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int64, np.bool_, np.int64, np.int64)
         ]
@@ -251,9 +253,13 @@ def _coded(column: Sequence[Any] | NDArray[Any]) -> tuple[tuple[str, ...], IntAr
         return tuple(map(str, values.tolist())), codes.astype(np.int64)
     coder: dict[str, int] = {}
     codes = np.fromiter((coder.setdefault(str(name), len(coder)) for name in column), np.int64, len(column))
-    if any(name is None or name != name for name in column):  # NaN alone differs from itself
-        raise ScoringError("a condition, participant or item is missing (None or NaN); each answer needs all")
+    _refuse_missing(column)
     return tuple(coder), codes
+
+
+def _refuse_missing(names: Iterable[Any]) -> None:
+    if any(name is None or name != name for name in names):  # NaN alone differs from itself
+        raise ScoringError("a condition, participant or item is missing (None or NaN); each answer needs all")
 
 
 def _formats(column: Sequence[str | None] | NDArray[Any]) -> tuple[tuple[str, ...], IntArray]:

@@ -268,10 +268,10 @@ class ResponseFile:
 
     def _count_again(self, cells: list[str], row: ScoredRow) -> None:
         """Without references' places several answers to a trial may be to several references."""
-        if "reference_index" not in self._places:
+        if "reference_index" not in self._places or self._id(cells, "repeat_of"):
             return
         key = hash((row.condition, row.participant, row.item, self._whole(cells, "reference_index") or 0))
-        self.n_again += key in self._answered and not self._id(cells, "repeat_of")
+        self.n_again += key in self._answered
         self._answered.add(key)
 
     def _n_options(self, cells: list[str]) -> int | None:

@@ -30,6 +30,7 @@ from survey_site.analysis.responses import (
     numbers,
     ratings,
     repeats,
+    timed,
 )
 from survey_site.analysis.score_settings import ScoreSettings
 from survey_site.analysis.scoring import ConditionScore, score_table
@@ -200,9 +201,8 @@ def _condition(
 ) -> dict[str, Any]:
     """One condition's score with all that describes it; `rows` are its scored rows."""
     right = np.array([bool(row.is_correct) for row in rows])
-    rt, rated = numbers(row.rt for row in rows), numbers(row.confidence for row in rows)
-    codes: dict[str, int] = {}  # in the rows' order: names must not matter
-    people = np.array([codes.setdefault(row.participant, len(codes)) for row in rows])
+    rated = numbers(row.confidence for row in rows)
+    rt, all_right, people = timed(rows)
     correct, chosen = ratings(rows, by="correct"), ratings(rows, by="choice")
     ceiling = _or_why(lambda: asdict(reliability.noise_ceiling(chosen)))
     return {
@@ -210,9 +210,9 @@ def _condition(
         "ceiling": ceiling,
         "normalised": _or_why(lambda: _normalised(score, ceiling, rows, chosen)),
         "side_bias": _or_why(lambda: _side_bias(rows)),
-        "reaction_times": _or_why(lambda: asdict(reaction_times.summarise(rt, right))),
+        "reaction_times": _or_why(lambda: asdict(reaction_times.summarise(rt, all_right))),
         "speed_accuracy": _or_why(
-            lambda: [asdict(place) for place in reaction_times.speed_accuracy(rt, right, people)]
+            lambda: [asdict(place) for place in reaction_times.speed_accuracy(rt, all_right, people)]
         ),
         "confidence": _or_why(lambda: asdict(calibration(rated, right))),
         "fleiss_kappa": _or_why(lambda: agreement.fleiss_kappa(correct)),

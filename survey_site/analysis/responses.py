@@ -172,6 +172,27 @@ def repeats(rows: Sequence[ResponseRow]) -> Repeats:
     return Repeats(*(np.array(column, dtype=kind) for column, kind in zip(columns, types, strict=True)))
 
 
+class Timed(NamedTuple):
+    """One time a presentation, in ms (NaN: none), whether all its references are right, and whose it is."""
+
+    rt: NDArray[np.float64]
+    is_right: NDArray[np.bool_]
+    participant: NDArray[np.int64]
+
+
+def timed(rows: Sequence[ResponseRow]) -> Timed:
+    """What reaction times take: a matching trial is answered once, whatever it asks."""
+    shown: dict[object, list[ResponseRow]] = {}
+    for place, row in enumerate(rows):
+        shown.setdefault(row.presentation or place, []).append(row)
+    people: dict[str, int] = {}  # in the rows' order: names must not matter
+    return Timed(
+        numbers(own[0].rt for own in shown.values()),
+        np.array([all(row.is_correct for row in own) for own in shown.values()], dtype=np.bool_),
+        np.array([people.setdefault(own[0].participant, len(people)) for own in shown.values()], np.int64),
+    )
+
+
 def numbers(values: Iterable[float | int | None]) -> NDArray[np.float64]:
     """As floats, NaN for None."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

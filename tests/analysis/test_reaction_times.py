@@ -3,8 +3,23 @@ import pytest
 
 from survey_site.analysis.answers import ScoringError
 from survey_site.analysis.reaction_times import QUANTILES, speed_accuracy, summarise
+from survey_site.analysis.responses import timed
+from tests.analysis.test_canonical import answers
 
 NAN = float("nan")
+
+
+def test_a_matching_trial_has_one_time_and_is_right_as_a_whole() -> None:
+    one, other = answers(0, people=1)[:2]
+    matching = [
+        one._replace(presentation="m", reference=reference, rt=900.0, is_correct=reference != 2)
+        for reference in range(3)
+    ]
+    found = timed([*matching, other._replace(rt=None, is_correct=True)])
+    assert (found.is_right.tolist(), found.participant.tolist()) == ([False, True], [0, 0])
+    np.testing.assert_array_equal(found.rt, [900, NAN])
+    unnamed = [row._replace(presentation="") for row in matching]
+    assert timed(unnamed).rt.tolist() == [900] * 3
 
 
 def test_quantiles_apart_for_right_and_wrong() -> None:

@@ -160,9 +160,13 @@ def test_scores_with_everybody_stand_below_where_somebody_is_excluded(
     assert "With the excluded" not in score_csv("-")[0]
 
 
-def test_second_answers_under_another_presentation_are_said(standard_input: Callable[[bytes], None]) -> None:
-    header = f"{HEADER},reference_index,presentation_id,repeat_of\n"
-    standard_input(f"{header}p,c,t,main,1,0,x,\np,c,t,main,1,0,y,\np,c,t,main,1,0,z,x\n".encode())
+@pytest.mark.parametrize("order", [1, -1])
+def test_second_answers_under_another_presentation_are_said(
+    standard_input: Callable[[bytes], None], order: int
+) -> None:
+    rows = ["p,c,t,main,1,0,x,", "p,c,t,main,1,0,y,", "p,c,t,main,1,0,z,x"]
+    text = "\n".join([f"{HEADER},reference_index,presentation_id,repeat_of", *rows[::order]])
+    standard_input(f"{text}\n".encode())
     [said] = json.loads(score_csv("-", "--json")[0])["warnings"]
     assert said.startswith(
         "1 answer is a second one of a participant to a reference of a trial, and not marked"

@@ -16,6 +16,7 @@ from survey_site.analysis.mixed_logit import fit_mixed_logit, without_flat
 from survey_site.analysis.ranking import rank_networks
 from survey_site.analysis.sample_size import effects_of_pilot
 from survey_site.analysis.score_settings import ScoreSettings
+from survey_site.analysis.scoring import ScoredRow, score_conditions
 
 FEW = ScoreSettings(replicates=100)
 
@@ -86,6 +87,8 @@ def test_a_missing_name_is_refused(missing: object) -> None:
         AnswerTable.from_columns(
             condition=["a", "a"], participant=["x", missing], item=["1", "1"], is_correct=[1, 0]
         )
+    with pytest.raises(ScoringError, match="is missing"):
+        score_conditions([ScoredRow("a", missing, "1", True), ScoredRow("a", "x", "1", True)])  # type: ignore[arg-type]
 
 
 def test_options_are_whole_numbers_or_unknown() -> None:
