@@ -14,7 +14,7 @@ The interval, p value and equivalence of a difference generalise over participan
 0.03125
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -169,10 +169,7 @@ def equivalence_test(differences: FloatArray, *, margin: float, alpha: float = 0
 
 def participant_differences(table: AnswerTable, first: str, second: str) -> FloatArray:
     """For each participant who answered both conditions, share right in `first` minus share in `second`."""
-    shares = _shares(table)
-    places = [_place(table, name) for name in (first, second)]
-    both = shares[places[0]] - shares[places[1]]
-    return both[~np.isnan(both)]
+    return _differences(_shares(table), *_places(table, [first, second]))
 
 
 def compare_conditions(
@@ -190,12 +187,13 @@ def compare_conditions(
     for a pair whose trials had different or unknown numbers of options: guessing alone could tell them apart.
     """
     pairs = comparable_pairs(table, table.seen_conditions()) if pairs is None else pairs
-    shares = _shares(table)
+    names = sorted({name for pair in pairs for name in pair})
+    shares, places = _shares(table), dict(zip(names, _places(table, names), strict=True))
+    options = {name: table.options_of(name) for name in names}
     found = []
     for first, second in pairs:
-        _refuse_unequal_chance(table, first, second)
-        both = shares[_place(table, first)] - shares[_place(table, second)]
-        both = both[~np.isnan(both)]
+        _refuse_unequal_chance(options, first, second)
+        both = _differences(shares, places[first], places[second])
         if len(both):
             these_trials = _over_participants(both, margin, confidence, draws, rng_seed)
             found.append(_difference(table, first, second, these_trials, margin, confidence))
@@ -216,16 +214,15 @@ def comparable_pairs(table: AnswerTable, conditions: Sequence[str]) -> list[tupl
     ]
 
 
-def _refuse_unequal_chance(table: AnswerTable, first: str, second: str) -> None:
-    options = [table.options_of(table.conditions[_place(table, name)]) for name in (first, second)]
-    for name, known in zip((first, second), options, strict=True):
-        if 0 in known:
+def _refuse_unequal_chance(options: Mapping[str, frozenset[int]], first: str, second: str) -> None:
+    for name in (first, second):
+        if 0 in options[name]:
             raise ScoringError(
                 f"how many options the trials of {name} had is not known for every answer; only conditions "
                 "whose n_options are known and the same can be compared"
             )
-    if options[0] != options[1]:
-        said = [" and ".join(map(str, sorted(one))) for one in options]
+    if options[first] != options[second]:
+        said = [" and ".join(map(str, sorted(options[name]))) for name in (first, second)]
         raise ScoringError(
             f"{first} has trials of {said[0]} options and {second} of {said[1]}; "
             "only conditions of the same chance level can be compared"
@@ -289,12 +286,19 @@ def _shares(table: AnswerTable) -> FloatArray:
     return np.divide(hits, n, out=np.full(shape, np.nan), where=n > 0)
 
 
-def _place(table: AnswerTable, condition: str) -> int:
+def _places(table: AnswerTable, conditions: Sequence[str]) -> list[int]:
     seen = table.seen_conditions()
-    if condition not in seen:
-        known = ", ".join(seen) or "none"
-        raise ScoringError(f"condition {condition!r} has no answers; conditions with answers: {known}")
-    return table.conditions.index(condition)
+    for condition in conditions:
+        if condition not in seen:
+            known = ", ".join(seen) or "none"
+            raise ScoringError(f"condition {condition!r} has no answers; conditions with answers: {known}")
+    return [table.conditions.index(condition) for condition in conditions]
+
+
+def _differences(shares: FloatArray, first: int, second: int) -> FloatArray:
+    """Of the participants who answered both."""
+    both = shares[first] - shares[second]
+    return np.asarray(both[~np.isnan(both)])
 
 
 def _mean_and_error(differences: FloatArray) -> tuple[float, float]:

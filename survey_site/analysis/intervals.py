@@ -127,9 +127,9 @@ def residual_freedom(table: CellTable) -> tuple[int, int]:
     cells = int(seen.sum())
     lists = 1
     if cells < seen.size:
-        edges = scipy.sparse.csr_array(
-            np.block([[np.zeros((people, people)), seen], [np.zeros((items, people + items))]])
-        )
+        person, item = np.nonzero(seen)
+        nodes = people + items
+        edges = scipy.sparse.csr_array((np.ones(cells), (person, people + item)), shape=(nodes, nodes))
         lists = int(scipy.sparse.csgraph.connected_components(edges, directed=False)[0])
     return cells, cells - people - items + lists
 
