@@ -1,4 +1,4 @@
-"""The two functions that take a participant's log (services/log_store.py)."""
+"""The functions that take a participant's log (services/log_store.py)."""
 
 from typing import ClassVar
 
@@ -20,16 +20,9 @@ BEGIN
     FOR UPDATE OF s;
 END $$
 """
-STORE = """
-CREATE FUNCTION participation_store_log(
-    session uuid, new_state text, new_screened_out_by text, new_next_seq int, new_last_seq int, entries jsonb,
-    responses jsonb
-) RETURNS void LANGUAGE plpgsql AS $$
+RESPONSES = """
+CREATE FUNCTION participation_store_responses(session uuid, responses jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO participation_logentry (session_id, seq, kind, payload, received_at)
-    SELECT session, e.seq, e.kind, e.payload, statement_timestamp()
-    FROM jsonb_to_recordset(entries) e (seq int, kind text, payload jsonb);
-
     IF responses <> '[]' THEN
         INSERT INTO participation_response (
             entry_id, presentation_id, reference_id, option_id, rt, rt_raw_ms, onset_frame_ms, time_elapsed,
@@ -45,10 +38,45 @@ BEGIN
         )
         JOIN participation_logentry l ON l.session_id = session AND l.seq = r.seq;
     END IF;
+END $$
+"""
+STORE = """
+CREATE FUNCTION participation_store_log(
+    session uuid, new_state text, new_screened_out_by text, new_next_seq int, new_last_seq int, entries jsonb,
+    responses jsonb
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO participation_logentry (session_id, seq, kind, payload, received_at)
+    SELECT session, e.seq, e.kind, e.payload, statement_timestamp()
+    FROM jsonb_to_recordset(entries) e (seq int, kind text, payload jsonb);
+
+    PERFORM participation_store_responses(session, responses);
 
     UPDATE participation_studysession s SET last_seen_at = statement_timestamp(), state = new_state,
         screened_out_by = new_screened_out_by, next_seq = new_next_seq, last_seq = new_last_seq
     WHERE s.id = session;
+END $$
+"""
+
+# Of one that another request has overtaken nothing is left: the block is a transaction within.
+STORE_NEXT = """
+CREATE FUNCTION participation_store_next(token text, next int, payload jsonb, responses jsonb) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE session uuid;
+BEGIN
+    UPDATE participation_studysession s
+    SET last_seen_at = statement_timestamp(), next_seq = next + 1, last_seq = next
+    WHERE s.token_hash = token AND s.state = 'running' AND s.next_seq = next AND s.last_seq = next - 1
+    RETURNING s.id INTO session;
+    IF session IS NULL THEN
+        RETURN FALSE;
+    END IF;
+    INSERT INTO participation_logentry (session_id, seq, kind, payload, received_at)
+    VALUES (session, next, 'response', payload, statement_timestamp());
+    PERFORM participation_store_responses(session, responses);
+    RETURN TRUE;
+EXCEPTION WHEN unique_violation THEN
+    RETURN FALSE;
 END $$
 """
 
@@ -57,5 +85,7 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = [("participation", "0001_initial")]
     operations: ClassVar = [
         migrations.RunSQL(LOCK, "DROP FUNCTION participation_lock_session"),
+        migrations.RunSQL(RESPONSES, "DROP FUNCTION participation_store_responses"),
         migrations.RunSQL(STORE, "DROP FUNCTION participation_store_log"),
+        migrations.RunSQL(STORE_NEXT, "DROP FUNCTION participation_store_next"),
     ]

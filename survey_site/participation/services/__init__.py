@@ -1,7 +1,8 @@
 """Writes of the participation room, one subject a module."""
 
 from survey_site.participation.services.finishing import Completion, finish_session
-from survey_site.participation.services.logging import Acknowledgement, check_token, record_log
+from survey_site.participation.services.log_store import Acknowledgement
+from survey_site.participation.services.logging import check_token, record_log
 from survey_site.participation.services.sessions import (
     StartedSession,
     drop_stale,

@@ -1,8 +1,8 @@
-"""What stores a log: a call that reads and locks, and one that writes (migration 0002 holds their SQL).
+"""What stores a log: a call that reads and locks, and one that writes; for the usual case one that does all.
 
-Every answer of every participant passes here, one request an answer. Functions in the database, since it
-keeps their plans, and two calls, since each costs; the ORM's way took six statements and several times the
-processor time (docs/participants.md).
+Every answer of every participant passes here, one request an answer. They are functions in the database
+(migration 0002), since it keeps their plans, and few, since each call costs; the ORM's way took six
+statements and several times the processor time (docs/participants.md).
 """
 
 from __future__ import annotations
@@ -18,6 +18,19 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from msgspec import Struct, to_builtins
 
 from survey_site.participation.models import LogEntry
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """Sequence numbers that are stored now, the next one expected, and feedback on practice trials.
+
+    `state` is the session's: practice that was not passed ends it.
+    """
+
+    acknowledged: list[int]
+    next_seq: int
+    state: str
+    feedback: dict[str, dict[str, bool]]
 
 
 @dataclass
@@ -116,3 +129,12 @@ def write(session: LockedSession, entries: Sequence[NewEntry], responses: Sequen
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("SELECT participation_store_log(%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb)", values)
+
+
+def store_next(token_hash: str, seq: int, payload: dict[str, Any], responses: Sequence[NewResponse]) -> bool:
+    """Store the entry with its responses if it is the next of a running session, and nothing otherwise."""
+    values = (token_hash, seq, json.dumps(payload), msgspec.json.encode(responses).decode())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT participation_store_next(%s, %s, %s::jsonb, %s::jsonb)", values)
+        [is_stored] = cursor.fetchone()
+    return bool(is_stored)

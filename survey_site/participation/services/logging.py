@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 
-from survey_site.participation.errors import Conflict, Forbidden, ParticipationError, UnknownToken
+from survey_site.participation.errors import Conflict, Forbidden, UnknownToken
 from survey_site.participation.log_body import Entry, ResponsePayload
 from survey_site.participation.models import (
     LogEntry,
@@ -20,7 +19,9 @@ from survey_site.participation.models import (
     StudySession,
 )
 from survey_site.participation.payloads import same_json
+from survey_site.participation.services.answers import presentation_of, responses_of
 from survey_site.participation.services.log_store import (
+    Acknowledgement,
     LockedSession,
     NewEntry,
     NewResponse,
@@ -31,28 +32,16 @@ from survey_site.participation.services.log_store import (
     trust_connection,
     write,
 )
+from survey_site.participation.services.next_answer import record_next
 from survey_site.participation.services.practice import Practice, practice_of, verdicts
 from survey_site.participation.services.questionnaire import record_questionnaire
-from survey_site.studies.frozen import FrozenTrial, frozen_settings, frozen_trial
-from survey_site.studies.models import TrialFormat, TrialKind
+from survey_site.studies.frozen import frozen_trial
+from survey_site.studies.models import TrialKind
 
 TAKES_LOG = [
     SessionState.CONSENTED, SessionState.RUNNING, SessionState.FINISHED, SessionState.SCREENED_OUT,
     SessionState.DROPPED,
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Acknowledgement:
-    """Sequence numbers that are stored now, the next one expected, and feedback on practice trials.
-
-    `state` is the session's: practice that was not passed ends it.
-    """
-
-    acknowledged: list[int]
-    next_seq: int
-    state: str
-    feedback: dict[str, dict[str, bool]]
 
 
 def check_token(token_hash: str) -> None:
@@ -71,7 +60,7 @@ def record_log(*, token_hash: str, entries: Sequence[Entry]) -> Acknowledgement:
     """
     trust_connection()
     try:
-        return _record(token_hash, entries)
+        return record_next(token_hash, entries) or _record(token_hash, entries)
     except IntegrityError:
         # Somebody answered the same presentation while this waited for the session; now that is seen.
         return _record(token_hash, entries)
@@ -184,40 +173,12 @@ def _record_questionnaire(session: LockedSession, seq: int) -> None:
 def _responses(
     session: LockedSession, shown: dict[UUID, Shown], seq: int, response: ResponsePayload
 ) -> list[NewResponse]:
-    """A row for each reference of the presentation that is answered."""
     if session.state == SessionState.SCREENED_OUT:
         raise Forbidden("screened_out", "this session was screened out; it takes no answers", seq=seq)
-    presentation = shown.get(response.presentation)
-    if presentation is None:
-        raise ParticipationError(
-            "unknown_presentation",
-            f"presentation {str(response.presentation)!r} is not of this session",
-            seq=seq,
-        )
-    answers = _answers(response, presentation, seq)
-    _check_confidence(response, frozen_settings(session.version_id)["confidence_levels"], seq)
+    presentation = presentation_of(shown, response, seq)
+    rows = responses_of(response, presentation, session.version_id, seq)
     _note_answered(presentation, response.attempt, seq)
-    return [
-        NewResponse(
-            seq=seq,
-            presentation_id=presentation.pk,
-            reference_id=reference,
-            option_id=option,
-            rt=response.rt,
-            rt_raw_ms=response.rt_raw_ms,
-            onset_frame_ms=response.onset_frame_ms,
-            time_elapsed=response.time_elapsed,
-            trial_type=response.trial_type,
-            trial_index=response.trial_index,
-            input=response.input or "",
-            refresh_hz=response.refresh_hz,
-            frames_dropped=response.frames_dropped,
-            focus_lost=response.focus_lost,
-            timed_out=response.timed_out,
-            confidence=response.confidence,
-        )
-        for reference, option in answers
-    ]
+    return rows
 
 
 def _note_answered(presentation: Shown, attempt: int, seq: int) -> None:
@@ -227,56 +188,3 @@ def _note_answered(presentation: Shown, attempt: int, seq: int) -> None:
     presentation.is_answered = True
     if attempt != presentation.attempt:
         Presentation.objects.filter(pk=presentation.pk).update(attempt=attempt)
-
-
-def _answers(response: ResponsePayload, presentation: Shown, seq: int) -> list[tuple[UUID, UUID | None]]:
-    """Keys of reference and chosen option."""
-    trial = frozen_trial(presentation.trial_id)
-    asked = [answer.reference for answer in response.answers]
-    if sorted(asked) != sorted(trial.references):
-        raise ParticipationError(
-            "invalid_reference",
-            f"answers are for references {sorted(asked)}; wanted: one each for {sorted(trial.references)}",
-            seq=seq,
-        )
-    chosen = [answer.option for answer in response.answers if answer.option is not None]
-    if trial.format == TrialFormat.MATCHING and len(set(chosen)) < len(chosen):
-        raise ParticipationError(
-            "invalid_option", f"options are {chosen}; in matching each is chosen once", seq=seq
-        )
-    return [
-        (
-            trial.references[answer.reference],
-            _option(answer.option, response, presentation.option_order, trial, seq),
-        )
-        for answer in response.answers
-    ]
-
-
-def _option(
-    position: int | None, response: ResponsePayload, order: list[int], trial: FrozenTrial, seq: int
-) -> UUID | None:
-    if position is None:
-        if not response.timed_out:
-            raise ParticipationError(
-                "invalid_option", "an answer without an option is allowed only when timed_out", seq=seq
-            )
-        return None
-    if not 0 <= position < len(order):
-        raise ParticipationError(
-            "invalid_option", f"option is {position}; allowed: 0 to {len(order) - 1}", seq=seq
-        )
-    return trial.options[order[position]]
-
-
-def _check_confidence(response: ResponsePayload, levels: int | None, seq: int) -> None:
-    """Rated with every choice where the study asks for it, and never where it does not."""
-    given = response.confidence
-    has_chosen = any(answer.option is not None for answer in response.answers)
-    allowed = [*range(1, levels + 1)] if levels and has_chosen else [None]
-    if given not in allowed:
-        raise ParticipationError(
-            "invalid_confidence",
-            f"confidence is {given}; allowed here: {', '.join(map(str, allowed))}",
-            seq=seq,
-        )
