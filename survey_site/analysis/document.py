@@ -63,6 +63,7 @@ def document_of(results: StudyResults, *, source: ImageSource) -> dict[str, Any]
         "observers": observer_tables(report, labels),
         "comparisons": _comparisons(report["comparisons"], labels, notes["comparisons"]),
         "n_comparisons": len(report["comparisons"]),
+        "n_tested": sum(one["p_value"] is not None for one in report["comparisons"]),
         "catch": report["catch"]["right"] / report["catch"]["n"] if report["catch"]["n"] else None,
         "notes": {name: of_table.texts for name, of_table in notes.items()},
     }

@@ -43,7 +43,7 @@ def _plain(document: dict[str, Any], results: StudyResults, root: Path) -> dict[
     """The document as JSON for the layout, images and figures as files beside it."""
     for name, figure in document.get("figures", {}).items():
         (root / f"{name}.svg").write_text(figure.svg, encoding="utf-8")
-    rows = ("rows", "interval_names", "measures", "warnings", "notes", "constants",
+    rows = ("rows", "interval_names", "measures", "warnings", "notes", "constants", "n_tested",
             "without_answers", "rules", "left_out", "comparisons", "n_comparisons", "catch")  # fmt: skip
     report = document["report"]
     return {

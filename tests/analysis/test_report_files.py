@@ -94,7 +94,8 @@ def test_notes_are_on_paper_too(results: StudyResults, monkeypatch: pytest.Monke
 def test_the_scope_of_comparisons_is_said_on_page_and_paper(
     results: StudyResults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results.report["comparisons"] = difference_json()
+    without_spread = [{**one, "p_value": None, "p_holm": None} for one in difference_json()]
+    results.report["comparisons"] = [*difference_json(), *without_spread]
     scopes = (
         "over participants and items: for other participants and other trials",
         "for exactly these trials",
@@ -103,6 +104,9 @@ def test_the_scope_of_comparisons_is_said_on_page_and_paper(
     for scope in scopes:
         assert squeezed(scope) in html
         assert squeezed(scope) in pdf
+    for text in (html, pdf):
+        assert squeezed("of the same kind. p is adjusted") in text
+        assert squeezed("over the 1 that have one, of 2 pairs") in text
 
 
 def difference_json() -> list[dict[str, Any]]:
