@@ -13,7 +13,7 @@ REQUIRED = ("condition", "label", "shows", "network_name", *FACTORS, *TELLING)
 ALLOWED = {
     "shows": ("iri", "target", "start"),
     "is_residual": ("1", "0", ""),
-    "is_control": ("1", "0"),
+    "is_control": ("1", "0", ""),
     "trial_format": (*TRIAL_FORMATS, ""),
 }
 #: Columns of whole numbers, and the least of each.
