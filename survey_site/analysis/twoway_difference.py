@@ -73,14 +73,14 @@ def twoway_difference(cells: PairedCells) -> TwoWayDifference:
     over their number; of each condition the variance that its items' sums give the mean, with I / (I - 1);
     and of each the residual ``sum_cells (w e)^2 M / (M - P - I + 1)`` of the additive fit participant + item,
     which the other parts hold once more. w: what a cell's rows weigh in the estimate. What participants and
-    items add beyond residuals is cut below zero as in `intervals.twoway`, and so are the degrees of freedom
-    (Satterthwaite 1946). Where both conditions share items by name, an item is one cluster of both.
+    items add beyond residuals is cut below zero as in `intervals.twoway`, and degrees of freedom are made as
+    there (Satterthwaite 1946). Where both conditions share items by name, an item is one cluster of both.
 
     Of simulated pairs without a difference .030-.057 are rejected at .05 where everybody answered most items,
     fewer (.009-.050) where lists of items share no participant; the permutation test over participants alone
     rejects .15-.57 of those whose items differ as much as people do (SD .7 on the logit scale).
-    `tests/analysis/test_twoway_difference.py` simulates some. Raises ScoringError
-    with one participant, with one item in a condition, and without any spread.
+    `tests/analysis/test_twoway_difference.py` simulates some. Raises ScoringError with one participant, with
+    one item in a condition, and without any spread.
     """
     tables = (cells.first, cells.second)
     people = len(cells.first.answers)
