@@ -107,6 +107,12 @@ def test_the_example_of_the_docstring_runs() -> None:
     assert doctest.testmod(own_networks).attempted > 0
 
 
+def test_the_method_s_recipe_of_ones_own_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n([^`]*= Recipe\([^`]*)```", METHOD.read_text())
+    exec(compile(example, "docs/method.md", "exec"), {})  # noqa: S102
+    assert "LPIPS" in capsys.readouterr().out
+
+
 def test_the_example_of_the_method_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = re.findall(r"```python\n([^`]*from_module[^`]*)```", METHOD.read_text())
     exec(compile(example, "docs/method.md", "exec"), {})  # noqa: S102
