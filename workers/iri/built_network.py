@@ -38,6 +38,12 @@ class BuiltNetwork:
         std = images.new_tensor(self.std).view(3, 1, 1)
         return (images - mean) / std
 
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+        tensors = self.module.state_dict().values()
+        return next((one.device for one in tensors), torch.device("cpu"))
+
     def on(self, device: torch.device) -> BuiltNetwork:
         """The network on a device: itself on the CPU, elsewhere a copy."""
         return self if device.type == "cpu" else replace(self, module=copy.deepcopy(self.module).to(device))

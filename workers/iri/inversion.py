@@ -213,11 +213,12 @@ def invert_each(
     `on_result` is called with each image as soon as it is finished, in the order in which they finish; what
     it raises ends the search. `count`: how many works there are to find, where that is known, for
     `on_progress`.
-    `on_checkpoint` is called with the search's state (Search.state_dict) every `checkpoint_seconds`, after
-    all that was found before it was handed to `on_result`, and once more when told to stop. `resume_from`:
-    such a state, from which the same works go on to the same images, bit for bit on the CPU.
+    `on_checkpoint` is called with the search's state (Search.state_dict, a copy on the CPU) every
+    `checkpoint_seconds`, after all that was found before it was handed to `on_result`, and once more when
+    told to stop. `resume_from`: such a state, from which the same works go on to the same images, bit for
+    bit on the CPU.
 
-    Raises as `invert` does, and StateRefused for a state that can't be gone on from.
+    Raises as `invert` does, and StateRefused for a state that can't be gone on from, as of other works.
 
     >>> works = (Work(from_png(path.read_bytes()), seed, recipe) for seed, path in enumerate(paths))
     >>> invert_each(network, "layer2", works, on_result=store, batch_size=8)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 import torch
@@ -54,8 +54,7 @@ def unless_short(compute: Callable[[], T], size: int) -> T | None:
         if size == 1 or not is_out_of_memory(error):
             raise
     # Outside of `except`, whose traceback would hold on to the pass's tensors.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    torch.cuda.empty_cache()  # nothing where no GPU is in use
     return None
 
 
@@ -68,7 +67,7 @@ def in_passes(compute: Callable[[slice], T], count: int, size: int) -> tuple[lis
     start = 0
     while start < count:
         rows = slice(start, min(start + size, count))
-        part = unless_short(lambda rows=rows: compute(rows), size)  # type: ignore[misc]
+        part = unless_short(partial(compute, rows), size)
         if part is None:
             size = max(1, size // 2)
         else:

@@ -188,7 +188,7 @@ def _measure(
 
 
 def _run_whole(network: BuiltNetwork, _layers: Sequence[str], size: int) -> None:
-    network.module(network.normalize(torch.zeros(1, 3, size, size)))
+    network.module(network.normalize(torch.full((1, 3, size, size), 0.5, device=network.device)))
 
 
 def _logits(network: BuiltNetwork, images: Tensor) -> Any:

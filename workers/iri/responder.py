@@ -65,4 +65,5 @@ class Responder:
 @torch.no_grad()
 def run_to(network: BuiltNetwork, layers: Sequence[str], size: int) -> None:
     """Pass an image of a size (pixels) through the network up to the last of some layers."""
-    Extractor(expose(network.module, layers), layers)(network.normalize(torch.zeros(1, 3, size, size)))
+    grey = torch.full((1, 3, size, size), 0.5, device=network.device)
+    Extractor(expose(network.module, layers), layers)(network.normalize(grey))

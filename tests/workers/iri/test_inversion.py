@@ -198,7 +198,7 @@ def test_a_target_that_the_layer_does_not_see_spoils_no_other() -> None:
             r"targets are torch.uint8.*allowed: floating-point",
         ),
         (torch.zeros(2, 3, 16, 16), [0], "2 targets and 1 seeds; allowed: one seed per target"),
-        (torch.zeros(0, 3, 16, 16), [], "0 targets"),
+        (torch.zeros(0, 3, 16, 16), [], "there are no targets; allowed: one or more"),
         (torch.full((1, 3, 16, 16), 2.0), [0], "target 0 ranges from 2 to 2; allowed: numbers from 0 to 1"),
         (torch.zeros(1, 3, 16, 16), [-1], "the seed of target 0 is -1; allowed: whole numbers from 0"),
         (torch.zeros(1, 3, 16, 16), [1.5], "the seed of target 0 is 1.5; allowed: whole numbers from 0"),
