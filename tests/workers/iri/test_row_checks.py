@@ -50,7 +50,7 @@ def test_what_depends_on_the_batch_or_on_chance_is_refused(
 
 
 def test_rounding_alone_is_not_refused() -> None:
-    """Instance norm of a flat image gives nothing but amplified rounding."""
+    """As much as other kernels for other batch sizes make of it, and more."""
 
     class Rounding(Stem):
         def forward(self, images: Tensor) -> Tensor:
