@@ -1,6 +1,7 @@
 """Two answers of one person to one trial, not marked as a repeat: the first in time counts, or none."""
 
 import random
+from collections.abc import Mapping
 from itertools import product
 
 import pytest
@@ -14,7 +15,7 @@ from tests.analysis.test_canonical import CONDITIONS, FEW, answers
 EARLY, LATE = "2026-01-01T10:00:00.000Z", "2026-01-02T09:00:00Z"
 
 
-def twice(*told: dict[str, object]) -> list[ResponseRow]:
+def twice(*told: Mapping[str, object]) -> list[ResponseRow]:
     """One person's answers to one trial; each chose what its number in the alphabet says."""
     plain = answers(0, people=1)[0]
     return [
