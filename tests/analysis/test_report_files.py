@@ -52,9 +52,9 @@ def test_the_html_carries_its_images_and_escapes_names(results: StudyResults) ->
         ({"value": 0.5, "low": 0.25, "high": 1.375, "note": ""}, "<td>0.50 (0.25 – 1.38)</td>"),
         (
             {"value": 1, "low": None, "high": None, "note": "no interval"},
-            "<td>1.00<sup>1</sup></td>",
+            "<td>1.00<sup>&nbsp;[1]</sup></td>",
         ),
-        ({"undefined": "the ceiling is not clearly above chance"}, "<td>undefined<sup>1</sup></td>"),
+        ({"undefined": "the ceiling is not clearly above chance"}, "<td>undefined<sup>&nbsp;[1]</sup></td>"),
     ],
 )
 def test_a_normalised_score_has_its_interval_or_the_reason_why_there_is_none(

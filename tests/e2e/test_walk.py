@@ -240,7 +240,8 @@ def test_a_person_answers_by_keyboard_and_the_score_is_the_share_chosen(
 
 
 def _interval(text: str) -> tuple[float, float]:
-    low, high = text.replace("*", "").split("–")
+    """Without the number of a note behind it."""
+    low, high = text.partition("[")[0].split("–")
     return float(low), float(high)
 
 
