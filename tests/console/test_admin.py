@@ -283,6 +283,13 @@ def test_jobs_are_paused_resumed_cancelled_and_queued_again(client: Client) -> N
     assert IRIChunk.objects.claimable().count() == 1
 
 
+def test_whoever_logs_in_comes_to_the_overview() -> None:
+    User.objects.create_superuser("eve", password="a password for a test")
+    given = {"username": "eve", "password": "a password for a test"}
+    answer = Client().post("/admin/login/", given)
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
 def test_a_priority_is_set_beside_the_action(client: Client) -> None:
     job = queued_job(1)
     given = {"action": "set_priority", "_selected_action": [job.pk]}
