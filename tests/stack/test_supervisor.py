@@ -18,7 +18,7 @@ from survey_site.stack.errors import StackError
 from survey_site.stack.options import BASE_DIR, StackOptions
 from survey_site.stack.ports import free_port
 
-START_SECONDS = 90.0
+START_SECONDS = 180.0
 
 
 class RunningStack:
@@ -97,9 +97,11 @@ class RunningStack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     stack = RunningStack(tmp_path_factory.mktemp("stack"))
-    stack.start()
-    yield stack
-    stack.command("stop")
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.command("stop")
 
 
 @pytest.mark.broker
