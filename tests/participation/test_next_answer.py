@@ -10,6 +10,7 @@ from survey_site.participation.models import LogEntry, Response, SessionState, S
 from survey_site.participation.services.next_answer import record_next
 from survey_site.participation.tokens import token_hash
 from tests.builders import opened_study
+from tests.participation.test_allocation import at_once
 from tests.participation.visitor import Visitor, counts, event, response, running
 
 pytestmark = pytest.mark.django_db
@@ -100,3 +101,14 @@ def test_practice_goes_the_long_way_since_its_answers_are_judged() -> None:
     practice = visitor.presentations()[0]
     assert not is_taken(visitor, response(2, practice))
     assert practice["id"] in visitor.log(response(2, practice)).json()["feedback"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_next_answer_posted_by_six_at_once_is_stored_once(broker: object) -> None:
+    opened_study(n=2, n_catch=0)
+    visitor = running()
+    assert visitor.log(event(1)).status_code == 200
+    entry = response(2, visitor.presentations()[0])
+    answers = at_once(6, lambda _: int(Visitor(token=visitor.token).log(entry).status_code))
+    assert answers == [200] * 6
+    assert (LogEntry.objects.count(), Response.objects.count()) == (2, 1)
