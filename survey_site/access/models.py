@@ -20,6 +20,12 @@ class Role(models.TextChoices):
     VIEWER = "viewer", "Viewer"
 
 
+def at_least(role: Role) -> tuple[Role, ...]:
+    """The role and those that allow more."""
+    order = [Role.VIEWER, Role.ANALYST, Role.EDITOR, Role.OWNER]
+    return tuple(order[order.index(role) :])
+
+
 class MembershipQuerySet(models.QuerySet["Membership"]):
     def of(self, user: User, model: type[models.Model]) -> Self:
         return self.filter(user_id=user.pk, content_type=ContentType.objects.get_for_model(model))
@@ -54,10 +60,14 @@ class SharedQuerySet(models.QuerySet[Any]):
 
     def visible_to(self, user: User) -> Self:
         """Everything for superusers; for others what they hold any role on."""
+        return self.held_by(user, Role.VIEWER)
+
+    def held_by(self, user: User, role: Role) -> Self:
+        """Everything for superusers; for others what they hold `role` on, or one that allows more."""
         if getattr(user, "is_superuser", False):
             return self
-        keys = Membership.objects.of(user, self.model).values_list("object_id", flat=True)
-        return self.filter(pk__in=list(keys))
+        held = Membership.objects.of(user, self.model).filter(role__in=at_least(role))
+        return self.filter(pk__in=list(held.values_list("object_id", flat=True)))
 
 
 class AuditEvent(models.Model):
