@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import Model
 from django.test import Client
 from PIL import Image
 
+from survey_site.access.models import Role
+from survey_site.access.services import give_role
 from survey_site.stimuli import services
 from survey_site.stimuli.models import (
     IRI,
@@ -177,6 +180,18 @@ def superuser() -> User:
 def researcher(name: str = "bea") -> User:
     """Somebody on the staff who holds no role anywhere."""
     return User.objects.create_user(name, f"{name}@example.org", is_staff=True)
+
+
+def member(role: Role, *things: Model, name: str = "") -> User:
+    """Somebody on the staff with this role on these things."""
+    user = researcher(name or role.value)
+    for thing in things:
+        give_role(user=user, role=role, of=thing)
+    return user
+
+
+#: What a page posts for the roles that it shows, if nobody touches them.
+NO_SHARING = {f"access-membership-content_type-object_id-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
 
 
 def logged_in(user: User) -> Client:

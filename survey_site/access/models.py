@@ -30,6 +30,11 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def of(self, user: User, model: type[models.Model]) -> Self:
         return self.filter(user_id=user.pk, content_type=ContentType.objects.get_for_model(model))
 
+    def on(self, thing: models.Model) -> Self:
+        return self.filter(
+            content_type=ContentType.objects.get_for_model(thing), object_id=str(thing.pk)
+        ).select_related("user")
+
 
 class Membership(models.Model):
     """One person's role on one study, image set or network."""

@@ -8,9 +8,10 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from survey_site.access.role_admin import RoleAdmin
+from survey_site.access.roles import Role
 from survey_site.access.services import record_event
 from survey_site.analysis.exclusion_services import exclude_session, include_session
 from survey_site.analysis.models import Exclusion
@@ -38,7 +39,8 @@ class ExclusionForm(forms.ModelForm):
 
 
 @admin.register(Exclusion)
-class ExclusionAdmin(ModelAdmin):
+class ExclusionAdmin(RoleAdmin):
+    delete_role = Role.ANALYST
     form = ExclusionForm
     list_display = ["session", "study", "rule", "reason", "decided_at"]
     list_filter = ["rule", "session__study", "session__mode"]
@@ -47,16 +49,18 @@ class ExclusionAdmin(ModelAdmin):
     fields = ["session", "reason"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Exclusion]:
-        visible = Study.objects.visible_to(request.user)
-        return (
-            super().get_queryset(request).filter(session__study__in=visible).select_related("session__study")
-        )
+        return super().get_queryset(request).select_related("session__study")
+
+    def shared(self, row: Exclusion) -> Study:
+        return row.session.study
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Sessions of other people's studies cannot be named, not even by a request of one's own making."""
+        """Sessions of studies in which one is no analyst cannot be named, not even by a request of one's own
+        making.
+        """
         if db_field.name == "session":
-            visible = Study.objects.visible_to(request.user)
-            kwargs["queryset"] = StudySession.objects.filter(study__in=visible)
+            analysed = Study.objects.held_by(request.user, Role.ANALYST)
+            kwargs["queryset"] = StudySession.objects.filter(study__in=analysed)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

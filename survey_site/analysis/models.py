@@ -7,6 +7,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from survey_site.access.models import User
 from survey_site.analysis.intervals import Interval
 from survey_site.analysis.observer_models import (
     Observation,
@@ -32,6 +33,9 @@ DEFAULT_INTERVAL = "twoway"
 
 
 class ExclusionQuerySet(models.QuerySet["Exclusion"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(session__study__in=Study.objects.visible_to(user))
+
     def of_study(self, study: Study, mode: str, version: StudyVersion | None = None) -> Self:
         """No version means all of them together."""
         found = self.filter(session__study=study, session__mode=mode)

@@ -17,18 +17,20 @@ LATEST = 6
 
 def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK."""
-    jobs = list(IRIJob.objects.select_related("layer__network", "recipe").order_by("-pk")[:LATEST])
+    user = request.user
+    newest = IRIJob.objects.visible_to(user).select_related("layer__network", "recipe").order_by("-pk")
+    jobs = list(newest[:LATEST])
     states = {state["job"]: state for state in job_progress([job.pk for job in jobs])}
     finished = Q(sessions__state=SessionState.FINISHED)
     context |= {
         "tiles": [
-            ("Networks ready", Network.objects.filter(state=NetworkState.READY).count()),
-            ("Image sets", ImageSet.objects.count()),
-            ("IRIs found", IRI.objects.done().count()),
+            ("Networks ready", Network.objects.visible_to(user).filter(state=NetworkState.READY).count()),
+            ("Image sets", ImageSet.objects.visible_to(user).count()),
+            ("IRIs found", IRI.objects.visible_to(user).done().count()),
             ("Workers", Worker.objects.count()),
         ],
         "jobs": [{"job": job, "state": states[job.pk]} for job in jobs],
-        "studies": Study.objects.visible_to(request.user)
+        "studies": Study.objects.visible_to(user)
         .annotate(
             n_real=Count("sessions", filter=finished & Q(sessions__mode="real")),
             n_pilot=Count("sessions", filter=finished & Q(sessions__mode="pilot")),

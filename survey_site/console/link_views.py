@@ -8,13 +8,12 @@ import io
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.decorators import staff_member_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from survey_site.access.roles import Role, require_role
 from survey_site.access.services import record_event
-from survey_site.console.observers import CHANGE_STUDY
 from survey_site.console.views import visible_study
 from survey_site.participation.models import SingleUseLink
 from survey_site.participation.recruitment.links import HEADER, MOST_LINKS, link_rows, make_links
@@ -63,8 +62,7 @@ def links_csv(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _study(request: HttpRequest, slug: str) -> Study:
     study = visible_study(request, slug)
-    if not request.user.has_perm(CHANGE_STUDY):
-        raise PermissionDenied
+    require_role(request.user, Role.EDITOR, study)
     if study.recruiter != Recruiter.SINGLE_USE:
         raise Http404(f"participants of {slug} do not come by single-use links")
     return study

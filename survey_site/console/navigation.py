@@ -11,6 +11,14 @@ def _item(title: str, icon: str, name: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
 
 
+def is_superuser(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))
+
+
+def _item_of_superusers(title: str, icon: str, name: str) -> dict[str, Any]:
+    return {**_item(title, icon, name), "permission": is_superuser}
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         {"title": "", "items": [_item("Overview", "dashboard", "index")]},
@@ -41,9 +49,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "collapsible": True,
             "items": [
-                _item("People", "person", "auth_user_changelist"),
-                _item("Roles", "key", "access_membership_changelist"),
-                _item("Audit log", "history", "access_auditevent_changelist"),
+                _item_of_superusers("People", "person", "auth_user_changelist"),
+                _item_of_superusers("Roles", "key", "access_membership_changelist"),
+                _item_of_superusers("Audit log", "history", "access_auditevent_changelist"),
             ],
         },
     ]

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.admin.views.decorators import staff_member_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
+from survey_site.access.roles import Role, require_role
 from survey_site.analysis.observing import ObserverRefused, request_observations
-from survey_site.console.observers import CHANGE_STUDY
 from survey_site.console.views import visible_study
 
 
 @require_POST
 @staff_member_required
 def ask_observers(request: HttpRequest, slug: str) -> HttpResponse:
-    """Ask the observers that the form names; whoever may change the study may ask."""
+    """Ask the observers that the form names; analysts of the study may ask."""
     study = visible_study(request, slug)
-    if not request.user.has_perm(CHANGE_STUDY):
-        raise PermissionDenied
+    require_role(request.user, Role.ANALYST, study)
     names = request.POST.getlist("observer")
     try:
         asked = request_observations(study=study, observers=names, by=request.user)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from survey_site.access.roles import Role, may
 from survey_site.analysis.models import ObservationState
 from survey_site.analysis.observer_names import BUILT_IN, NetworkLayer, label
 from survey_site.stimuli.models import Layer, Network, NetworkState
 from survey_site.studies.models import Study
-
-CHANGE_STUDY = "studies.change_study"
 
 
 def observer_form(study: Study, user: Any) -> dict[str, Any]:
     """Names with labels, the main layers of the networks that `user` may see, and whether they may ask."""
     asked = set(study.observations.values_list("observer", flat=True))
     return {
-        "may_ask": study.versions.exists() and user.has_perm(CHANGE_STUDY),
+        "may_ask": study.versions.exists() and may(user, Role.ANALYST, study),
         "built_in": [(name, text, name in asked) for name, text in BUILT_IN.items()],
         "layers": _main_layers(user),
     }

@@ -6,14 +6,13 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.admin.views.decorators import staff_member_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from survey_site.console.observers import CHANGE_STUDY
+from survey_site.access.roles import Role, require_role
 from survey_site.console.views import visible_study
 from survey_site.studies.previews import preview_ticket
 from survey_site.studies.services import StudyRefused, freeze_preview
@@ -25,8 +24,7 @@ from survey_site.studies.services import StudyRefused, freeze_preview
 def preview(request: HttpRequest, slug: str) -> HttpResponse:
     """Freeze the draft as it stands for this preview alone, and go to the participants' page."""
     study = visible_study(request, slug)
-    if not request.user.has_perm(CHANGE_STUDY):
-        raise PermissionDenied
+    require_role(request.user, Role.EDITOR, study)
     try:
         freeze_preview(study)
     except StudyRefused as refusal:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from survey_site.console import link_views, observer_views, preview_views, views
+from survey_site.console import image_views, link_views, observer_views, preview_views, views
 
 urlpatterns = [
     path("admin/results/<slug:slug>/", views.results, name="results"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("admin/results/<slug:slug>/conditions.csv", views.conditions_csv, name="conditions-csv"),
     path("admin/results/<slug:slug>/judgements.csv", views.judgements_csv, name="judgements-csv"),
     path("admin/results/<slug:slug>/observers/", observer_views.ask_observers, name="ask-observers"),
+    path("admin/images/<uuid:image_id>.png", image_views.admin_image, name="admin-image"),
     path("admin/preview/<slug:slug>/", preview_views.preview, name="preview"),
     path("admin/links/<slug:slug>/", link_views.links, name="single-use-links"),
     path("admin/links/<slug:slug>/links.csv", link_views.links_csv, name="single-use-links-csv"),

@@ -13,6 +13,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_safe
 
+from survey_site.access.roles import Role, require_role
 from survey_site.access.services import record_event
 from survey_site.analysis import exports, report_files
 from survey_site.analysis.figures.catalogue import figures_of
@@ -27,6 +28,13 @@ from survey_site.studies.models import Study
 def visible_study(request: HttpRequest, slug: str) -> Study:
     """The study if this person may see it; else it does not exist."""
     study: Study = get_object_or_404(Study.objects.visible_to(request.user), slug=slug)
+    return study
+
+
+def exported_study(request: HttpRequest, slug: str) -> Study:
+    """The study if this person may take its data away. Raises PermissionDenied for viewers."""
+    study = visible_study(request, slug)
+    require_role(request.user, Role.ANALYST, study)
     return study
 
 
@@ -124,7 +132,7 @@ def report_pdf(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 @staff_member_required
 def responses_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
-    study, mode = visible_study(request, slug), wanted_mode(request)
+    study, mode = exported_study(request, slug), wanted_mode(request)
     record_event(user=request.user, action="export responses", subject=study, detail={"mode": mode})
     return _csv(exports.stream_responses_csv(study, mode=mode), f"{slug}-{mode}-responses.csv")
 
@@ -132,7 +140,7 @@ def responses_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
 @require_safe
 @staff_member_required
 def sessions_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
-    study, mode = visible_study(request, slug), wanted_mode(request)
+    study, mode = exported_study(request, slug), wanted_mode(request)
     record_event(user=request.user, action="export sessions", subject=study, detail={"mode": mode})
     return _csv(exports.stream_sessions_csv(study, mode=mode), f"{slug}-{mode}-sessions.csv")
 
@@ -140,7 +148,7 @@ def sessions_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
 @require_safe
 @staff_member_required
 def questionnaire_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
-    study, mode = visible_study(request, slug), wanted_mode(request)
+    study, mode = exported_study(request, slug), wanted_mode(request)
     record_event(user=request.user, action="export questionnaire", subject=study, detail={"mode": mode})
     return _csv(exports.stream_questionnaire_csv(study, mode=mode), f"{slug}-{mode}-questionnaire.csv")
 
@@ -148,7 +156,7 @@ def questionnaire_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
 @require_safe
 @staff_member_required
 def conditions_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
-    study = visible_study(request, slug)
+    study = exported_study(request, slug)
     record_event(user=request.user, action="export conditions", subject=study)
     return _csv(exports.stream_conditions_csv(study), f"{slug}-conditions.csv")
 
@@ -156,7 +164,7 @@ def conditions_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
 @require_safe
 @staff_member_required
 def judgements_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
-    study = visible_study(request, slug)
+    study = exported_study(request, slug)
     record_event(user=request.user, action="export judgements", subject=study)
     return _csv(exports.stream_judgements_csv(study), f"{slug}-judgements.csv")
 

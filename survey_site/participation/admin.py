@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from survey_site.access.role_admin import ReadOnlyAdmin, VisibleRows
 from survey_site.participation.models import PREVIEW, SessionState, StudySession
-from survey_site.studies.models import Study
 
 STATE_COLOURS = {
     SessionState.FINISHED: "success",
@@ -25,7 +24,7 @@ STATE_COLOURS = {
 
 
 @admin.register(StudySession)
-class StudySessionAdmin(ModelAdmin):
+class StudySessionAdmin(VisibleRows, ReadOnlyAdmin):
     list_display = [
         "__str__",
         "study",
@@ -52,7 +51,6 @@ class StudySessionAdmin(ModelAdmin):
         return (
             super()
             .get_queryset(request)
-            .filter(study__in=Study.objects.visible_to(request.user))
             .exclude(mode=PREVIEW)
             .select_related("study")
             .annotate(
@@ -62,12 +60,6 @@ class StudySessionAdmin(ModelAdmin):
                 ),
             )
         )
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     @display(description="State", label=STATE_COLOURS, ordering="state")
     def state_label(self, session: StudySession) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from django.db.models import (
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce, Now
 
+from survey_site.access.models import User
 from survey_site.studies.models import Study, StudyVersion, Trial, TrialKind, TrialOption, TrialReference
 
 
@@ -83,6 +84,9 @@ HOLDS_SLOT = [SessionState.CONSENTED, SessionState.RUNNING, SessionState.FINISHE
 
 
 class StudySessionQuerySet(models.QuerySet["StudySession"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(study__in=Study.objects.visible_to(user))
+
     def holding_slots(self) -> Self:
         return self.filter(state__in=HOLDS_SLOT)
 

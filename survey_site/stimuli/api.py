@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from survey_site.access.roles import is_researcher
 from survey_site.stimuli.models import OPEN_JOBS, IRIJob, JobStatus, Worker
 from survey_site.stimuli.progress import PAUSED, job_progress
 from survey_site.stimuli.worker_view import worker_state, worker_states
@@ -20,25 +21,21 @@ from survey_site.stimuli.worker_view import worker_state, worker_states
 MOST_JOBS = 200
 
 
-class MaySee(BasePermission):
-    """Staff with the permission that the view names, as in the admin."""
+class IsResearcher(BasePermission):
+    """Whoever may log in to the admin; which rows there are is for the roles to say."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        user = request.user
-        return bool(user and user.is_staff and user.has_perm(view.permission))
+        return is_researcher(request.user)
 
 
 class StaffView(APIView):
     # Basic first, so that whoever brings nothing is told how to log in: 401 and not 403.
     authentication_classes = [BasicAuthentication, SessionAuthentication]
-    permission_classes = [MaySee]
-    permission = ""
+    permission_classes = [IsResearcher]
 
 
 class WorkersView(StaffView):
     """GET api/workers/ -> {"workers": [{"name", "device", "chunk", "images_per_minute", ...}]}"""
-
-    permission = "stimuli.view_worker"
 
     def get(self, request: Request) -> Response:
         return Response({"workers": worker_states()})
@@ -46,8 +43,6 @@ class WorkersView(StaffView):
 
 class WorkerView(StaffView):
     """GET api/workers/iri@gpu0/ -> the worker, with the networks it can build by source and name."""
-
-    permission = "stimuli.view_worker"
 
     def get(self, request: Request, name: str) -> Response:
         worker = Worker.objects.with_state().filter(name=name).first()
@@ -62,10 +57,9 @@ class JobsView(StaffView):
     `status` is what a job says of itself: a value of JobStatus, or `paused` for an open job that is.
     """
 
-    permission = "stimuli.view_irijob"
-
     def get(self, request: Request) -> Response:
-        jobs = IRIJob.objects.select_related("layer__network", "recipe", "image_set")
+        jobs = IRIJob.objects.visible_to(request.user)
+        jobs = jobs.select_related("layer__network", "recipe", "image_set")
         if wanted := request.query_params.get("status"):
             jobs = _in_status(jobs, wanted)
         newest = list(jobs[:MOST_JOBS])
@@ -76,10 +70,9 @@ class JobsView(StaffView):
 class JobView(StaffView):
     """GET api/jobs/7/ -> the job with its open and failed chunks, errors in full, and its history."""
 
-    permission = "stimuli.view_irijob"
-
     def get(self, request: Request, job_id: int) -> Response:
-        job = IRIJob.objects.select_related("layer__network", "recipe", "image_set").filter(pk=job_id).first()
+        jobs = IRIJob.objects.visible_to(request.user)
+        job = jobs.select_related("layer__network", "recipe", "image_set").filter(pk=job_id).first()
         if job is None:
             raise Http404(f"there is no job {job_id}")
         (state,) = job_progress([job.pk])

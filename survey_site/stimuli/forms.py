@@ -35,7 +35,7 @@ class QueuePairsForm(forms.Form):
     preset = forms.ChoiceField(label="Recipe", choices=recipe_choices, widget=UnfoldAdminSelectWidget)
     image_size = whole_number("Image size", "Pixels a side; empty: the recipe's own.", required=False)
     steps = whole_number("Steps", "Empty: the recipe's own.", required=False)
-    image_set = forms.ModelChoiceField(ImageSet.objects.all(), widget=UnfoldAdminSelectWidget)
+    image_set = forms.ModelChoiceField(ImageSet.objects.none(), widget=UnfoldAdminSelectWidget)
     rng_seed = whole_number(
         "RNG seed", "The start images follow from it.", initial=0, min_value=0, max_value=2**63 - 1
     )
@@ -53,6 +53,12 @@ class QueuePairsForm(forms.Form):
         required=False,
         widget=UnfoldAdminSelectWidget,
     )
+
+    def __init__(self, *args: Any, user: User, **options: Any) -> None:
+        """`user` is offered the image sets that are shared with them."""
+        super().__init__(*args, **options)
+        sets: Any = self.fields["image_set"]
+        sets.queryset = ImageSet.objects.visible_to(user)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

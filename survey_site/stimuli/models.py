@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Count, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
-from survey_site.access.models import SharedQuerySet
+from survey_site.access.models import SharedQuerySet, User
 from workers.iri import recipe as iri_recipe
 
 # Workers beat far more often (workers.presence).
@@ -99,6 +99,11 @@ class Network(models.Model):
         return self.name
 
 
+class LayerQuerySet(models.QuerySet["Layer"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(network__in=Network.objects.visible_to(user))
+
+
 class Layer(models.Model):
     """A module, graph node or token selection of a network, found by a worker; with its network it is the
     pair of the method.
@@ -109,6 +114,8 @@ class Layer(models.Model):
     depth = models.PositiveIntegerField(help_text="Place in the order of execution, from 0.")
     output_shape = models.JSONField(help_text="Per image, without the batch.")
     role = models.CharField(max_length=10, blank=True, help_text="pooled, logits, block or empty.")
+
+    objects = LayerQuerySet.as_manager()
 
     class Meta:
         ordering = ["network", "depth"]
@@ -212,6 +219,15 @@ OPEN_JOBS = (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
 class IRIJobQuerySet(models.QuerySet["IRIJob"]):
+    def visible_to(self, user: User) -> Self:
+        """Jobs of networks and image sets that are both shared with `user`."""
+        if getattr(user, "is_superuser", False):
+            return self
+        return self.filter(
+            layer__network__in=Network.objects.visible_to(user),
+            image_set__in=ImageSet.objects.visible_to(user),
+        )
+
     def with_progress(self) -> Self:
         """Counts of IRIs by status: n_iris, n_done, n_failed, n_running."""
         counts = {f"n_{status}": Count("iris", filter=Q(iris__status=status)) for status in IRIStatus.values}
@@ -457,6 +473,15 @@ class IRIStatus(models.TextChoices):
 
 
 class IRIQuerySet(models.QuerySet["IRI"]):
+    def visible_to(self, user: User) -> Self:
+        """IRIs of networks and image sets that are both shared with `user`."""
+        if getattr(user, "is_superuser", False):
+            return self
+        return self.filter(
+            layer__network__in=Network.objects.visible_to(user),
+            target__image_set__in=ImageSet.objects.visible_to(user),
+        )
+
     def done(self) -> Self:
         return self.filter(status=IRIStatus.DONE)
 

@@ -9,6 +9,5 @@ urlpatterns = [
     path("api/workers/<str:name>/", api.WorkerView.as_view(), name="api-worker"),
     path("api/jobs/", api.JobsView.as_view(), name="api-jobs"),
     path("api/jobs/<int:job_id>/", api.JobView.as_view(), name="api-job"),
-    path("admin/images/<uuid:image_id>.png", views.admin_image, name="admin-image"),
     path("admin/progress/", views.progress, name="admin-progress"),
 ]

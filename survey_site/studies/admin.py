@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -15,11 +14,12 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, StackedInline
+from unfold.admin import StackedInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
-from survey_site.access.services import make_owner
+from survey_site.access.role_admin import ByParent, SharedAdmin
+from survey_site.access.roles import Role
 from survey_site.stimuli.models import IRIStatus
 from survey_site.stimuli.services import ImageRefused
 from survey_site.studies import services
@@ -44,7 +44,7 @@ STATUS_COLOURS = {
 }
 
 
-class ConditionInline(StackedInline):
+class ConditionInline(ByParent, StackedInline):
     model = Condition
     fields = [
         ("slug", "layer"),
@@ -56,6 +56,14 @@ class ConditionInline(StackedInline):
     extra = 0
     show_change_link = False
     autocomplete_fields = ["layer"]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Only what is shared with this person can be picked; what others picked before may stay."""
+        if db_field.name in ("layer", "image_set"):
+            rows = db_field.remote_field.model.objects
+            kept = rows.filter(conditions__study__in=Study.objects.held_by(request.user, Role.EDITOR))
+            options["queryset"] = (rows.visible_to(request.user) | kept).distinct()
+        return super().formfield_for_foreignkey(db_field, request, **options)
 
 
 class IconForm(forms.ModelForm):
@@ -83,7 +91,7 @@ class IconForm(forms.ModelForm):
         return None
 
 
-class IconInline(StackedInline):
+class IconInline(ByParent, StackedInline):
     """Pictures for the labels of classification."""
 
     model = LabelIcon
@@ -93,7 +101,7 @@ class IconInline(StackedInline):
     tab = True
 
 
-class QuestionInline(StackedInline):
+class QuestionInline(ByParent, StackedInline):
     """The questionnaire after the trials."""
 
     model = Question
@@ -108,7 +116,7 @@ class QuestionInline(StackedInline):
     tab = True
 
 
-class TextInline(StackedInline):
+class TextInline(ByParent, StackedInline):
     model = StudyText
     extra = 0
     tab = True
@@ -121,7 +129,7 @@ class TextInline(StackedInline):
 
 
 @admin.register(Study)
-class StudyAdmin(ModelAdmin):
+class StudyAdmin(SharedAdmin):
     list_display = ["name", "status_label", "condition_count", "version_text", "links", "created_at"]
     list_filter = ["status"]
     search_fields = ["name", "slug"]
@@ -196,9 +204,6 @@ class StudyAdmin(ModelAdmin):
         ),
     ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Study]:
-        return super().get_queryset(request).visible_to(request.user)
-
     def get_readonly_fields(self, request: HttpRequest, obj: Study | None = None) -> list[str]:
         """The slug is in the participants' link: it stays once the study has opened."""
         opened = obj is not None and obj.versions.exists()
@@ -218,8 +223,6 @@ class StudyAdmin(ModelAdmin):
             obj.created_by_id = request.user.pk
         # Not Unfold's save_model: it would press the button before the conditions are saved.
         obj.save()
-        if not change:
-            make_owner(user=request.user, of=obj)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -339,14 +342,14 @@ class StudyAdmin(ModelAdmin):
         return self._is_in(request, object_id, [StudyStatus.OPEN, StudyStatus.PAUSED])
 
     def _is_in(self, request: HttpRequest, object_id: Any, statuses: list[str]) -> bool:
-        """A button is offered where it makes sense: on a visible study in one of the statuses.
+        """A button is offered where it makes sense: to editors of a study in one of the statuses.
 
         Unfold asks once more, without the id, when it presses a button that it found to be offered.
         """
         if not self.has_change_permission(request):
             return False
-        visible = self.get_queryset(request)
-        return object_id is None or visible.filter(pk=object_id, status__in=statuses).exists()
+        edited = Study.objects.held_by(request.user, Role.EDITOR)
+        return object_id is None or edited.filter(pk=object_id, status__in=statuses).exists()
 
     # These change the study, so they are buttons of the form (POST), not links. They act after saving.
     @action(description="Save and preview", permissions=["preview_now"])

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from survey_site.access.models import AuditEvent, Membership
+from survey_site.access.models import AuditEvent, Membership, Role
 from survey_site.analysis.exclusion_services import exclude_session
 from survey_site.stimuli import services
 from survey_site.stimuli.models import (
@@ -27,12 +27,14 @@ from survey_site.stimuli.models import (
 )
 from survey_site.studies.models import Study, StudyStatus
 from tests.builders import (
+    NO_SHARING,
     claim,
     draft_study,
     finish,
     finished_job,
     image_set,
     logged_in,
+    member,
     network,
     opened_study,
     png,
@@ -134,22 +136,8 @@ def test_the_anonymous_see_nothing_of_the_admin(lived_in: None) -> None:
         assert anonymous.get(page)["Location"].startswith("/admin/login/"), page
 
 
-def allowed(user: User, *names: str) -> Client:
-    """A client of somebody with these permissions."""
-    user.user_permissions.set(Permission.objects.filter(codename__in=names))
-    return logged_in(user)
-
-
 def test_another_researcher_sees_no_study_session_network_or_set_of_others(lived_in: None) -> None:
-    names = [
-        "view_study",
-        "change_study",
-        "view_studysession",
-        "view_network",
-        "change_network",
-        "view_imageset",
-    ]
-    bea = allowed(researcher(), *names)
+    bea = logged_in(researcher())
     for label in ("studies.Study", "participation.StudySession", "stimuli.Network", "stimuli.ImageSet"):
         model: Any = apps.get_model(label)
         row = model._default_manager.all()[0]
@@ -248,17 +236,34 @@ def test_a_refused_queueing_is_said_on_the_form(client: Client) -> None:
     assert "image set &#x27;empty&#x27; has no images; import some first" in page.content.decode()
 
 
-def test_whoever_may_only_look_can_neither_queue_nor_steer() -> None:
-    made = network()
-    image_set(1)
-    bea = allowed(researcher(), "view_layer", "view_irijob")
-    bea.post(url(Layer, "changelist"), queue_form(*made.layers.all()))
+def test_pairs_are_queued_by_those_with_whom_network_and_images_are_shared() -> None:
+    made, photos = network(), image_set(1)
+    only_images = logged_in(member(Role.OWNER, photos))
+    only_images.post(url(Layer, "changelist"), queue_form(*made.layers.all()))
+    only_network = logged_in(member(Role.EDITOR, made))
+    page = only_network.post(url(Layer, "changelist"), queue_form(*made.layers.all())).content.decode()
+    assert "not one of the available choices" in page
     assert not IRIJob.objects.exists()
-    job = queued_job(2, slug="other")
+    both = logged_in(member(Role.VIEWER, made, photos))
+    assert both.post(url(Layer, "changelist"), queue_form(*made.layers.all())).status_code == 302
+    assert IRIJob.objects.count() == made.layers.count()
+
+
+def test_a_job_is_steered_by_whoever_queued_it_or_edits_its_network() -> None:
+    job = queued_job(2)
+    things = job.layer.network, job.image_set
+    viewer = logged_in(member(Role.VIEWER, *things))
     for action in ("pause", "cancel", "requeue"):
-        bea.post(url(IRIJob, "changelist"), {"action": action, "_selected_action": [job.pk]})
+        answer = viewer.post(url(IRIJob, "changelist"), {"action": action, "_selected_action": [job.pk]})
+        assert "is steered by whoever queued it, or by an editor of its network" in " ".join(said(answer))
+    stranger = logged_in(researcher())
+    stranger.post(url(IRIJob, "changelist"), {"action": "cancel", "_selected_action": [job.pk]})
     job.refresh_from_db()
     assert (job.paused, job.cancelled_at) == (False, None)
+    editor = logged_in(member(Role.EDITOR, *things))
+    editor.post(url(IRIJob, "changelist"), {"action": "pause", "_selected_action": [job.pk]})
+    job.refresh_from_db()
+    assert job.paused
 
 
 def test_jobs_are_paused_resumed_cancelled_and_queued_again(client: Client) -> None:
@@ -377,7 +382,7 @@ def test_weights_over_the_web_are_safetensors_alone(client: Client) -> None:
 def test_what_was_built_stays_and_factors_may_be_corrected(client: Client) -> None:
     made = network()
     changed = network_form(architecture="resnet50", random_seed="9", family="ResNet", training_loss="trades")
-    changed |= {"layers-TOTAL_FORMS": "0"}
+    changed |= {"layers-TOTAL_FORMS": "0", **NO_SHARING}
     assert client.post(url(Network, "change", made.pk), changed).status_code == 302
     made.refresh_from_db()
     assert (made.architecture, made.random_seed, made.slug) == ("resnet18", 0, "net")
@@ -543,7 +548,7 @@ def test_every_change_is_in_the_history(client: Client) -> None:
 def test_a_set_is_renamed_without_an_upload(client: Client) -> None:
     made = image_set(1)
     form = {"name": "Renamed", "slug": made.slug}
-    form |= {"targets-TOTAL_FORMS": "0", "targets-INITIAL_FORMS": "0"}
+    form |= {"targets-TOTAL_FORMS": "0", "targets-INITIAL_FORMS": "0", **NO_SHARING}
     assert client.post(url(ImageSet, "change", made.pk), form).status_code == 302
     made.refresh_from_db()
     assert (made.name, made.targets.count()) == ("Renamed", 1)

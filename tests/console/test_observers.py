@@ -1,14 +1,13 @@
 """Asking simulated observers from the results page: who may, what it says, and what is refused."""
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from survey_site.access.services import make_owner
+from survey_site.access.models import Role
 from survey_site.analysis import observing
 from survey_site.analysis.models import Observation
 from survey_site.studies.models import Study
-from tests.builders import logged_in, network, opened_study, researcher, superuser
+from tests.builders import logged_in, member, network, opened_study, researcher, superuser
 
 pytestmark = pytest.mark.django_db
 
@@ -16,17 +15,10 @@ ASK = "/admin/results/faces/observers/"
 PAGE = "/admin/results/faces/"
 
 
-def may_change(user: User) -> User:
-    user.user_permissions.add(Permission.objects.get(codename="change_study"))
-    return User.objects.get(pk=user.pk)
-
-
 def test_whoever_may_change_the_study_asks_and_sees_what_becomes_of_it() -> None:
     study = opened_study()
     network("other", layers=["conv"]).layers.update(role="pooled")
-    bea = may_change(researcher())
-    make_owner(user=bea, of=study)
-    client = logged_in(bea)
+    client = logged_in(member(Role.ANALYST, study))
     page = client.get(PAGE).content.decode()
     assert 'value="lpips-alex-baseline"' in page
     answer = client.post(ASK, {"observer": ["ssim", "lpips-alex"]}, follow=True)
@@ -49,9 +41,7 @@ def test_layers_of_networks_that_one_may_see_are_offered() -> None:
 
 def test_a_viewer_is_not_offered_and_may_not_ask() -> None:
     study = opened_study()
-    bea = researcher()
-    make_owner(user=bea, of=study)
-    client = logged_in(bea)
+    client = logged_in(member(Role.VIEWER, study))
     assert "Ask simulated observers" not in client.get(PAGE).content.decode()
     assert client.post(ASK, {"observer": ["ssim"]}).status_code == 403
     assert not Observation.objects.exists()
@@ -59,7 +49,7 @@ def test_a_viewer_is_not_offered_and_may_not_ask() -> None:
 
 def test_strangers_find_nothing_and_the_anonymous_log_in() -> None:
     opened_study()
-    stranger = logged_in(may_change(researcher()))
+    stranger = logged_in(researcher())
     assert stranger.post(ASK, {"observer": ["ssim"]}).status_code == 404
     refused = Client().post(ASK, {"observer": ["ssim"]})
     assert (refused.status_code, refused["Location"]) == (302, f"/admin/login/?next={ASK}")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 
-from survey_site.access.services import make_owner
+from survey_site.access.models import Role
 from survey_site.analysis.exports import stream_responses_csv
 from survey_site.analysis.results import due_results
 from survey_site.analysis.session_counts import session_counts
 from survey_site.participation.models import Presentation, StudySession
 from survey_site.studies.models import Study, StudyVersion
 from survey_site.studies.services import freeze_preview, open_study
-from tests.builders import draft_study, logged_in, researcher, superuser
+from tests.builders import draft_study, logged_in, member, researcher, superuser
 from tests.participation.visitor import Visitor, response
 
 pytestmark = pytest.mark.django_db
@@ -102,13 +102,11 @@ def test_without_a_ticket_there_is_no_preview(study: Study, ticket: str) -> None
 
 
 def test_only_whoever_may_change_the_study_previews_it(study: Study) -> None:
-    viewer, stranger = researcher("viewer"), researcher("stranger")
-    make_owner(user=viewer, of=study)
-    stranger.user_permissions.add(Permission.objects.get(codename="change_study"))
+    analyst, stranger = member(Role.ANALYST, study), researcher()
     address = "/admin/preview/faces/"
     assert Client().get(address)["Location"].startswith("/admin/login/")
-    assert logged_in(viewer).get(address).status_code == 403
-    assert logged_in(User.objects.get(pk=stranger.pk)).get(address).status_code == 404
+    assert logged_in(analyst).get(address).status_code == 403
+    assert logged_in(stranger).get(address).status_code == 404
     assert not StudyVersion.everything.exists()
 
 

@@ -6,13 +6,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import User
 from django.db.models.functions import Now
 from django.test import Client
 
+from survey_site.access.models import Role
 from survey_site.stimuli import services
 from survey_site.stimuli.models import Worker
-from tests.builders import claim, finish, finished_job, logged_in, queued_job, researcher, superuser, worker
+from tests.builders import (
+    claim,
+    finish,
+    finished_job,
+    logged_in,
+    member,
+    queued_job,
+    researcher,
+    superuser,
+    worker,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -59,15 +70,23 @@ def test_jobs_say_how_far_they_are_and_how_they_came_there(settings: Any) -> Non
 
 
 @pytest.mark.parametrize("path", ["workers", "jobs", "jobs/1"])
-def test_only_staff_with_the_pages_permission_may_see(path: str) -> None:
+def test_only_staff_may_see(path: str) -> None:
     assert Client().get(f"/api/{path}/").status_code in (401, 403)
-    bea = researcher()
-    client = logged_in(bea)
-    assert client.get(f"/api/{path}/").status_code == 403
-    name = "view_worker" if path == "workers" else "view_irijob"
-    bea.user_permissions.add(Permission.objects.get(codename=name))
+    outsider = logged_in(User.objects.create_user("outsider"))
+    assert outsider.get(f"/api/{path}/").status_code == 403
+    client = logged_in(researcher())
     assert client.get(f"/api/{path}/").status_code in (200, 404)
     assert client.post(f"/api/{path}/").status_code in (403, 405)
+
+
+def test_jobs_are_for_those_with_whom_network_and_image_set_are_shared() -> None:
+    job = queued_job(1)
+    network, image_set = job.layer.network, job.image_set
+    for stranger in (member(Role.OWNER, network, name="bea"), member(Role.OWNER, image_set, name="cem")):
+        assert get(logged_in(stranger), "jobs") == {"jobs": []}
+        assert logged_in(stranger).get(f"/api/jobs/{job.pk}/").status_code == 404
+    friend = logged_in(member(Role.VIEWER, network, image_set, name="dan"))
+    assert [one["job"] for one in get(friend, "jobs")["jobs"]] == [job.pk]
 
 
 def test_the_time_left_counts_what_waits_behind(settings: Any) -> None:

@@ -7,11 +7,12 @@ import pytest
 from django.db.models.functions import Now
 from django.test import Client
 
+from survey_site.access.models import Role
 from survey_site.stimuli import services
 from survey_site.stimuli.models import IRIChunk, IRIJob
 from survey_site.stimuli.plots import loss_curve_svg
 from survey_site.stimuli.progress import job_progress
-from tests.builders import claim, finish, found, logged_in, queued_job, researcher, worker
+from tests.builders import claim, finish, found, logged_in, member, queued_job, researcher, worker
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +56,8 @@ def test_the_ends_of_a_job_have_names() -> None:
 def test_the_progress_page_is_for_staff_and_takes_numbers() -> None:
     job = finish(queued_job(2))
     assert Client().get("/admin/progress/", {"jobs": job.pk}).status_code == 302
-    staff = logged_in(researcher())
+    assert logged_in(researcher()).get("/admin/progress/", {"jobs": job.pk}).json() == {"jobs": []}
+    staff = logged_in(member(Role.VIEWER, job.layer.network, job.image_set))
     answer = staff.get("/admin/progress/", {"jobs": f"{job.pk},{job.pk + 1}"}).json()
     assert [state["job"] for state in answer["jobs"]] == [job.pk]
     for odd in ("", "one", "1,", "-1", "9" * 40):

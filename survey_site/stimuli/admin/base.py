@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 
+from survey_site.access.role_admin import ReadOnlyAdmin
 from survey_site.stimuli.models import StoredImage
 
 
-class SharedModelAdmin(ModelAdmin):
-    """Shows people what they hold a role on."""
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).visible_to(request.user)
-
-
-class ReadOnlyModelAdmin(ModelAdmin):
+class ReadOnlyModelAdmin(ReadOnlyAdmin):
     """Rows that only services write; they keep a history of their own, where they have one."""
 
     def change_view(
@@ -29,15 +21,6 @@ class ReadOnlyModelAdmin(ModelAdmin):
     ) -> HttpResponse:
         hidden = {"show_history": False, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, hidden)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 def image_tag(image: StoredImage | None, *, text: str, size: int = 96) -> SafeString | str:

@@ -13,9 +13,9 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
-from survey_site.access.services import make_owner
+from survey_site.access.role_admin import ByParent, SharedAdmin
 from survey_site.stimuli import services
-from survey_site.stimuli.admin.base import SharedModelAdmin, image_tag
+from survey_site.stimuli.admin.base import image_tag
 from survey_site.stimuli.models import ImageSet, TargetImage
 
 
@@ -48,7 +48,7 @@ class ImageSetForm(forms.ModelForm):
         fields = ["name", "slug", "licence", "source"]
 
 
-class TargetInline(TabularInline):
+class TargetInline(ByParent, TabularInline):
     model = TargetImage
     fields = ["thumbnail", "name", "label"]
     readonly_fields = ["thumbnail", "name"]
@@ -63,7 +63,7 @@ class TargetInline(TabularInline):
 
 
 @admin.register(ImageSet)
-class ImageSetAdmin(SharedModelAdmin):
+class ImageSetAdmin(SharedAdmin):
     form = ImageSetForm
     fields = ["name", "slug", "licence", "source", "add_images"]
     list_display = ["name", "image_count", "licence"]
@@ -83,8 +83,6 @@ class ImageSetAdmin(SharedModelAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        if not change:
-            make_owner(user=request.user, of=form.instance)
         files = form.cleaned_data.get("add_images") or []
         report = services.import_images(
             image_set=form.instance, files=((file.name, file.read(), "") for file in files)

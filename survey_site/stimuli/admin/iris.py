@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -12,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from survey_site.access.role_admin import VisibleRows
 from survey_site.stimuli.admin.base import ReadOnlyModelAdmin, image_tag, percent
 from survey_site.stimuli.models import IRI, IRIStatus
 from survey_site.stimuli.plots import loss_curve_svg
@@ -27,7 +29,7 @@ STATUS_COLOURS = {
 
 
 @admin.register(IRI)
-class IRIAdmin(ReadOnlyModelAdmin):
+class IRIAdmin(VisibleRows, ReadOnlyModelAdmin):
     list_display = [
         "three_images", "pair", "status_label", "error_percent", "cosine_text", "labels", "passed",
     ]  # fmt: skip
@@ -53,12 +55,11 @@ class IRIAdmin(ReadOnlyModelAdmin):
         css = {"all": ["stimuli/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IRI]:
-        return (
-            super()
-            .get_queryset(request)
-            .with_images()
-            .select_related("layer__network", "recipe", "null__image_set")
+        rows: Any = super().get_queryset(request)
+        found: QuerySet[IRI] = rows.with_images().select_related(
+            "layer__network", "recipe", "null__image_set"
         )
+        return found
 
     @display(description="Target | IRI | start")
     def three_images(self, iri: IRI) -> SafeString:

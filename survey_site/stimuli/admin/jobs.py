@@ -17,6 +17,8 @@ from unfold.decorators import display
 from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from survey_site.access.role_admin import VisibleRows
+from survey_site.access.roles import Role, is_researcher, may
 from survey_site.stimuli import services
 from survey_site.stimuli.admin.base import ReadOnlyModelAdmin
 from survey_site.stimuli.models import OPEN_JOBS, IRIJob, Queue, Recipe
@@ -40,7 +42,7 @@ class SteerForm(ActionForm):
 
 
 @admin.register(IRIJob)
-class IRIJobAdmin(ReadOnlyModelAdmin):
+class IRIJobAdmin(VisibleRows, ReadOnlyModelAdmin):
     list_display = [
         "number", "pair", "recipe", "image_set", "rng_seed", "progress_bar", "priority", "queue_name",
         "created_at",
@@ -132,18 +134,30 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
         return render_to_string("stimuli/history.html", context)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("stimuli.change_irijob")
+        """Which of the jobs, `_steerable` says."""
+        return is_researcher(request.user)
+
+    def _steerable(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> list[IRIJob]:
+        """Those that this person queued, or whose network they may change; the others are named."""
+        allowed = [job for job in jobs.select_related("layer__network") if _may_steer(request.user, job)]
+        others = set(jobs.values_list("pk", flat=True)) - {job.pk for job in allowed}
+        for number in sorted(others):
+            messages.error(
+                request, f"Job {number} is steered by whoever queued it, or by an editor of its network."
+            )
+        return allowed
 
     @admin.action(description="Pause", permissions=["steer"])
     def pause(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
-        n = sum(services.pause_job(job=job, by=str(request.user)) for job in jobs)
-        ended = jobs.count() - n
+        steered = self._steerable(request, jobs)
+        n = sum(services.pause_job(job=job, by=str(request.user)) for job in steered)
+        ended = len(steered) - n
         also = f" {ended} had ended or were paused already." if ended else ""
         messages.success(request, f"{n} jobs paused; workers give their chunks back within seconds.{also}")
 
     @admin.action(description="Resume", permissions=["steer"])
     def resume(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
-        n = sum(services.resume_job(job=job, by=str(request.user)) for job in jobs)
+        n = sum(services.resume_job(job=job, by=str(request.user)) for job in self._steerable(request, jobs))
         messages.success(request, f"{n} jobs resumed.")
 
     @admin.action(description="Set priority (higher goes first)", permissions=["steer"])
@@ -153,19 +167,20 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
         except forms.ValidationError:
             messages.error(request, "Type a priority from -1000 to 1000 beside the action.")
             return
-        n = sum(services.prioritise_job(job=job, priority=priority, by=str(request.user)) for job in jobs)
+        steered = self._steerable(request, jobs)
+        n = sum(services.prioritise_job(job=job, priority=priority, by=str(request.user)) for job in steered)
         messages.success(request, f"{n} jobs have priority {priority} now.")
 
     @admin.action(description="Cancel", permissions=["steer"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
-        n = sum(services.cancel_job(job=job, by=str(request.user)) for job in jobs)
+        n = sum(services.cancel_job(job=job, by=str(request.user)) for job in self._steerable(request, jobs))
         messages.success(request, f"{n} jobs cancelled.")
 
     @admin.action(description="Queue again what failed or was cancelled", permissions=["steer"])
     def requeue(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> None:
         made = [
             number
-            for job in jobs.select_related("layer", "recipe", "image_set")
+            for job in self._steerable(request, jobs.select_related("layer", "recipe", "image_set"))
             for number in self._queue_again(request, job)
         ]
         if made:
@@ -191,6 +206,10 @@ class IRIJobAdmin(ReadOnlyModelAdmin):
         return [one.pk for one in jobs]
 
 
+def _may_steer(user: Any, job: IRIJob) -> bool:
+    return job.created_by_id == user.pk or may(user, Role.EDITOR, job.layer.network)
+
+
 @admin.register(Recipe)
 class RecipeAdmin(ReadOnlyModelAdmin):
     list_display = ["name", "preset", "short_hash", "created_at"]
@@ -202,7 +221,7 @@ class RecipeAdmin(ReadOnlyModelAdmin):
         css = {"all": ["stimuli/admin.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("stimuli.add_recipe")
+        return is_researcher(request.user)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """A recipe of one's own: its formula is shown as it changes, and then it is stored for good."""

@@ -12,8 +12,10 @@ from django.shortcuts import redirect, render
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
+from survey_site.access.role_admin import ByParent, SharedAdmin, VisibleRows
+from survey_site.access.roles import is_researcher
 from survey_site.stimuli import services
-from survey_site.stimuli.admin.base import ReadOnlyModelAdmin, SharedModelAdmin
+from survey_site.stimuli.admin.base import ReadOnlyModelAdmin
 from survey_site.stimuli.forms import QueuePairsForm
 from survey_site.stimuli.models import Layer, Network, NetworkState
 from survey_site.stimuli.network_form import NetworkForm
@@ -25,7 +27,7 @@ STATE_COLOURS = {
 }
 
 
-class LayerInline(TabularInline):
+class LayerInline(ByParent, TabularInline):
     model = Layer
     fields = ["depth", "name", "output_shape", "role"]
     readonly_fields = fields
@@ -39,7 +41,7 @@ class LayerInline(TabularInline):
 
 
 @admin.register(Network)
-class NetworkAdmin(SharedModelAdmin):
+class NetworkAdmin(SharedAdmin):
     form = NetworkForm
     list_display = ["name", "architecture", "source", "state_label", "layer_count", "is_control"]
     list_filter = ["state", "source", "is_control"]
@@ -117,7 +119,7 @@ class NetworkAdmin(SharedModelAdmin):
 
 
 @admin.register(Layer)
-class LayerAdmin(ReadOnlyModelAdmin):
+class LayerAdmin(VisibleRows, ReadOnlyModelAdmin):
     list_display = ["name", "network", "depth", "shape", "role"]
     list_filter = ["network", "role"]
     search_fields = ["name", "network__name", "network__slug"]
@@ -129,12 +131,13 @@ class LayerAdmin(ReadOnlyModelAdmin):
         return " × ".join(map(str, layer.output_shape))
 
     def has_queue_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("stimuli.add_irijob")
+        """What is shared with somebody, in whatever role, they may use."""
+        return is_researcher(request.user)
 
     @admin.action(description="Queue IRIs of the selected (network, layer) pairs", permissions=["queue"])
     def queue_pairs(self, request: HttpRequest, layers: QuerySet[Layer]) -> HttpResponse | None:
         """Ask for recipe and image set on a page of its own, then queue."""
-        form = QueuePairsForm(request.POST if "queue_now" in request.POST else None)
+        form = QueuePairsForm(request.POST if "queue_now" in request.POST else None, user=request.user)
         if form.is_bound and form.is_valid():
             try:
                 jobs = form.queue_layers(layers.select_related("network"), created_by=request.user)

@@ -1,0 +1,40 @@
+"""Stored images for people who are logged in to the admin, by what is shared with them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.admin.views.decorators import staff_member_required
+from django.db.models import Q
+from django.http import FileResponse, Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from survey_site.stimuli.models import IRI, ImageSet, StoredImage, TargetImage
+from survey_site.studies.models import LabelIcon, Study, TrialOption, TrialReference
+
+
+@require_safe
+@staff_member_required
+@cache_control(private=True, immutable=True, max_age=86_400)
+def admin_image(request: HttpRequest, image_id: uuid.UUID) -> FileResponse:
+    image = get_object_or_404(StoredImage, pk=image_id)
+    if not request.user.is_superuser and not is_shared(image, request.user):
+        raise Http404("there is no such image")
+    return FileResponse(image.file.open("rb"), content_type=image.media_type)
+
+
+def is_shared(image: StoredImage, user: Any) -> bool:
+    """Whether the image belongs to a set, an IRI or a study that is shared with `user`."""
+    sets, studies = ImageSet.objects.visible_to(user), Study.objects.visible_to(user)
+    of_iri = Q(image=image) | Q(start_image=image) | Q(target_resized=image)
+    homes = [
+        TargetImage.objects.filter(image=image, image_set__in=sets),
+        IRI.objects.visible_to(user).filter(of_iri),
+        LabelIcon.objects.filter(image=image, study__in=studies),
+        TrialOption.objects.filter(image=image, trial__version__study__in=studies),
+        TrialReference.objects.filter(image=image, trial__version__study__in=studies),
+    ]
+    return any(rows.exists() for rows in homes)
