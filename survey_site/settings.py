@@ -99,6 +99,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "analysis.sweep_observations",
         "schedule": float(IRI_SWEEP_SECONDS),
     },
+    "tell-recruiters-what-was-decided": {
+        "task": "participation.tell_recruiters",
+        "schedule": float(IRI_SWEEP_SECONDS),
+        "options": {"expires": IRI_SWEEP_SECONDS},
+    },
     "compute-results-that-have-changed": {
         "task": "analysis.refresh_results",
         "schedule": float(RESULTS_SECONDS),

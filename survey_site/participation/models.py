@@ -6,6 +6,7 @@ import uuid
 from datetime import timedelta
 from typing import Self
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import (
     Case,
@@ -23,7 +24,31 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce, Now
 
 from survey_site.access.models import User
+from survey_site.participation.payment_models import Payment, PaymentKind, PaymentState, Told
 from survey_site.studies.models import Study, StudyVersion, Trial, TrialKind, TrialOption, TrialReference
+
+__all__ = [
+    "HOLDS_SLOT",
+    "PREVIEW",
+    "LogEntry",
+    "LogKind",
+    "Mode",
+    "Participant",
+    "Payment",
+    "PaymentKind",
+    "PaymentState",
+    "Presentation",
+    "QuestionnaireAnswer",
+    "RecruiterId",
+    "Response",
+    "ScreenOut",
+    "SessionState",
+    "SingleUseLink",
+    "StudySession",
+    "Submission",
+    "Told",
+    "WebhookEvent",
+]
 
 
 class Participant(models.Model):
@@ -284,6 +309,8 @@ class LogEntry(models.Model):
         ordering = ["session", "seq"]
         verbose_name_plural = "log entries"
         constraints = [models.UniqueConstraint(fields=["session", "seq"], name="one_entry_per_seq")]
+        # Serves the answers of the last hour: entries lie in the order of their coming, so little is read.
+        indexes = [BrinIndex(fields=["received_at"], name="log_by_time", autosummarize=True)]
 
     def __str__(self) -> str:
         return f"{self.session} seq {self.seq}"

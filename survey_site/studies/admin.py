@@ -190,7 +190,13 @@ class StudyAdmin(SharedAdmin):
         ),
         (
             "Recruitment",
-            {"fields": [("recruiter", "withdrawal"), ("recruiter_study_id", "group")]},
+            {
+                "fields": [
+                    ("recruiter", "withdrawal"),
+                    ("recruiter_study_id", "group"),
+                    ("base_pay", "currency"),
+                ]
+            },
         ),
         (
             "Completion",
@@ -205,9 +211,11 @@ class StudyAdmin(SharedAdmin):
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Study | None = None) -> list[str]:
-        """The slug is in the participants' link: it stays once the study has opened."""
-        opened = obj is not None and obj.versions.exists()
-        return [*self.readonly_fields, "slug"] if opened else list(self.readonly_fields)
+        """The slug is in the participants' link: it stays once the study has opened. Pay stays while open."""
+        if obj is None:
+            return list(self.readonly_fields)
+        pay = ["base_pay", "currency"] if obj.status == StudyStatus.OPEN else []
+        return [*self.readonly_fields, *(["slug"] if obj.versions.exists() else []), *pay]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Study | None = None) -> Any:
         return {} if obj else self.prepopulated_fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 from typing import Any, NoReturn, Self
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from survey_site.access.models import SharedQuerySet
 from survey_site.stimuli.models import IRI, ImageSet, IRIQuerySet, IRIStatus, Layer, Recipe, StoredImage
 from survey_site.studies.exclusion_rules import RULES, ExclusionError, Rule, rule_from_dict
 from survey_site.studies.formats import fault_of_options
+from survey_site.studies.money import CURRENCIES, DEFAULT_CURRENCY, MoneyError, minor_units
 from survey_site.studies.questionnaire import Field, fault_of, parse_choices
 
 
@@ -165,6 +167,17 @@ class Study(models.Model):
         default=Withdrawal.DELETE,
         help_text="By the personal link that participants are shown at the end; say so in the consent.",
     )
+    # Money: recorded here, paid elsewhere
+    base_pay = models.DecimalField(
+        max_digits=8,
+        decimal_places=2,
+        default=Decimal(0),
+        validators=[MinValueValidator(Decimal(0))],
+        help_text="What one participant is paid; approving a session records it. 0: nothing.",
+    )
+    currency = models.CharField(
+        max_length=3, choices=[(code, code) for code in CURRENCIES], default=DEFAULT_CURRENCY
+    )
     # What participants take back to their recruiter
     completion_code = models.CharField(max_length=40, blank=True, help_text="Empty: made when it opens.")
     refusal_code = models.CharField(max_length=40, blank=True, help_text="For those who do not consent.")
@@ -208,6 +221,19 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if self.base_pay is None or self.currency not in CURRENCIES:
+            return  # said beside those fields
+        try:
+            minor_units(self.base_pay, self.currency)
+        except MoneyError as error:
+            raise ValidationError({"base_pay": str(error)}) from None
+
+    @property
+    def base_pay_minor(self) -> int:
+        """In the currency's smallest unit."""
+        return minor_units(Decimal(str(self.base_pay)), self.currency)
 
     @property
     def current_version(self) -> StudyVersion | None:

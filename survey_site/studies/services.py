@@ -8,6 +8,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -30,6 +31,7 @@ from survey_site.studies.models import (
     TrialOption,
     TrialReference,
 )
+from survey_site.studies.money import MoneyError, minor_units
 from survey_site.studies.planned import ConditionPlan, DesignError, Item, PlannedTrial
 from survey_site.studies.previews import PREVIEW_NUMBER
 from survey_site.studies.questionnaire import fault_of
@@ -120,11 +122,20 @@ def _missing_in_plan(study: Study) -> list[str]:
         )
     if study.failed_check_code and study.catch_pass > study.n_catch:
         missing.append(f"{study.catch_pass} right answers are needed of {study.n_catch} catch trials")
+    missing += _missing_in_pay(study)
     try:
         design.check_repeats(planned_counts(study)["main"], session_plan(study))
     except DesignError as error:
         missing.append(str(error))
     return missing
+
+
+def _missing_in_pay(study: Study) -> list[str]:
+    try:
+        minor_units(Decimal(str(study.base_pay)), study.currency)
+    except MoneyError as error:
+        return [str(error)]
+    return []
 
 
 def _missing_in_questions(study: Study) -> list[str]:
@@ -345,7 +356,7 @@ def frozen_settings(study: Study, trials: Iterable[PlannedTrial]) -> dict[str, A
         "image_frames", "reference_ms", "mask_ms", "confidence_levels", "rng_seed", "mobile_policy",
         "keyboard_shortcuts", "image_scaling", "completion_code", "refusal_code", "screened_out_code",
         "failed_check_code", "catch_pass", "completion_url",
-        "withdrawal",
+        "withdrawal", "base_pay_minor", "currency",
     ]  # fmt: skip
     return {
         **{name: getattr(study, name) for name in names},

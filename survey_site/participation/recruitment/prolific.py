@@ -2,7 +2,8 @@
 
 Shapes are those of Prolific's API reference (docs.prolific.com/api-reference): `submission.status.change`
 with the headers X-Prolific-Request-Signature, X-Prolific-Request-Timestamp, X-Event-ID and X-Timestamp, and
-GET /api/v1/studies/{id}/submissions/ with `results` and `_links.next.href`.
+GET /api/v1/studies/{id}/submissions/ with `results` and `_links.next.href`, and
+POST /api/v1/submissions/{id}/transition/, which ignores the same decision sent again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
@@ -23,6 +24,24 @@ TOLERANCE_SECONDS = 300
 MOST_PAGES = 1000
 # The participant gave the place back, or ran out of time: Prolific sends somebody else.
 GAVE_UP = ("RETURNED", "TIMED-OUT")
+
+REJECTION_CATEGORIES = {
+    "OTHER": "Other",
+    "FAILED_CHECK": "Failed check",
+    "FAILED_INSTRUCTIONS": "Failed instructions",
+    "LOW_EFFORT": "Low effort",
+    "MALINGERING": "Malingering",
+    "TOO_QUICKLY": "Too quickly",
+    "TOO_SLOWLY": "Too slowly",
+    "NO_CODE": "No code",
+    "BAD_CODE": "Bad code",
+    "NO_DATA": "No data",
+    "UNSUPP_DEVICE": "Unsupported device",
+    "INCOMP_LONGITUDINAL": "Incomplete longitudinal study",
+}
+SHORTEST_REJECTION = 100
+# Answers that may be another in a while.
+PASSING_ANSWERS = (408, 425, 429)
 
 
 class WebhookRefused(Exception):
@@ -35,6 +54,10 @@ class WebhookRefused(Exception):
 
 class ProlificError(Exception):
     """Prolific's API refused, or was not understood; the message says what came."""
+
+
+class DecisionRefused(ProlificError):
+    """Prolific will not take the decision, however often it is sent."""
 
 
 def verify(*, secret: str, body: bytes, signature: str, timestamp: str, now: datetime) -> datetime:
@@ -77,7 +100,7 @@ class ListedSubmission:
 
 
 class ProlificApi:
-    """The calls that reconciling needs; only addresses of `base_url` are ever given the token."""
+    """The calls that reconciling and deciding need; only addresses of `base_url` are ever given the token."""
 
     def __init__(self, client: httpx.Client, *, base_url: str, token: str) -> None:
         self.client, self.base_url, self.token = client, base_url.rstrip("/"), token
@@ -96,6 +119,26 @@ class ProlificApi:
                 raise ProlificError(f"{address} answered in another shape: {error!r}") from None
             address = urljoin(address, following) if following else None
         raise ProlificError(f"study {study_id!r} has more than {MOST_PAGES} pages of submissions")
+
+    def approve(self, submission_id: str) -> None:
+        """Have Prolific pay the submission. Raises DecisionRefused, or ProlificError where it may pass."""
+        self._decide(submission_id, {"action": "APPROVE"})
+
+    def reject(self, submission_id: str, *, message: str, category: str) -> None:
+        """Have Prolific refuse to pay it; the participant reads `message`. Raises as `approve`."""
+        self._decide(submission_id, {"action": "REJECT", "message": message, "rejection_category": category})
+
+    def _decide(self, submission_id: str, body: dict[str, str]) -> None:
+        address = f"{self.base_url}/api/v1/submissions/{quote(submission_id, safe='')}/transition/"
+        try:
+            response = self.client.post(address, json=body, headers={"Authorization": f"Token {self.token}"})
+        except httpx.TransportError as error:
+            raise ProlificError(f"{address} cannot be reached: {error}") from None
+        said = f"{address} answered {response.status_code}: {response.text[:300]}"
+        if 400 <= response.status_code < 500 and response.status_code not in PASSING_ANSWERS:
+            raise DecisionRefused(said)
+        if not response.is_success:
+            raise ProlificError(said)
 
     def _get(self, address: str) -> dict[str, Any]:
         if urlsplit(address)[:2] != urlsplit(self.base_url)[:2]:

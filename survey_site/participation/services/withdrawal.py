@@ -16,6 +16,7 @@ from survey_site.participation.models import (
     LogEntry,
     LogKind,
     Participant,
+    Payment,
     Presentation,
     SessionState,
     StudySession,
@@ -101,7 +102,7 @@ def _anonymise(session: StudySession) -> None:
             for name in ("created_at", "consented_at", "finished_at", "last_seen_at")
         },
     )
-    StudySession.objects.create(
+    note = StudySession.objects.create(
         participant=person,
         study=session.study,
         version=session.version,
@@ -113,6 +114,7 @@ def _anonymise(session: StudySession) -> None:
         rng_seed=secrets.randbits(63),
         withdrawn_at=Now(),
     )
+    Payment.objects.filter(session=session).update(session=note)  # what a person is owed names the person
 
 
 def _since_midnight(moment: datetime) -> timedelta:
