@@ -132,6 +132,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "simple_history",
     "survey_site.access",
     "survey_site.stimuli",
     "survey_site.studies",
@@ -148,6 +149,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
 ]
 
 ROOT_URLCONF = "survey_site.urls"
@@ -215,6 +217,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "survey_site.participation.api_errors.handle",
     "UNAUTHENTICATED_USER": None,
 }
+SIMPLE_HISTORY_REVERT_DISABLED = True  # what was opened is frozen; a row is not set back by a click
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 # Security -----------------------------------------------------------------------------------------------

@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.forms import BaseGenericInlineFormSet
+from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
 from unfold.admin import GenericTabularInline, ModelAdmin
 
+from survey_site.access.history import ChangeList
 from survey_site.access.models import Membership
 from survey_site.access.roles import Role, is_researcher, may
 from survey_site.access.services import make_owner, record_event
+
+CHANGES_PER_PAGE = 50
 
 
 class VisibleRows:
@@ -91,8 +98,31 @@ class SharingFormSet(BaseGenericInlineFormSet):
             raise forms.ValidationError("one owner at least must be left; make somebody else owner first")
 
 
-class SharingInline(GenericTabularInline):
+class ByParent:
+    """Inlines follow their page: whoever may change that may change them, whoever sees it sees them."""
+
+    view_role, change_role = Role.VIEWER, Role.EDITOR
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._has(request, self.view_role, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._has(request, self.change_role, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._has(request, self.change_role, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._has(request, self.change_role, obj)
+
+    def _has(self, request: HttpRequest, role: Role, parent: Any) -> bool:
+        return is_researcher(request.user) and (parent is None or may(request.user, role, parent))
+
+
+class SharingInline(ByParent, GenericTabularInline):
     """Who holds which role on this; for its owners."""
+
+    view_role = change_role = Role.OWNER
 
     model = Membership
     formset = SharingFormSet
@@ -108,49 +138,32 @@ class SharingInline(GenericTabularInline):
             options["queryset"] = get_user_model().objects.filter(is_staff=True, is_active=True)
         return super().formfield_for_foreignkey(db_field, request, **options)
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._is_owner(request, obj)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._is_owner(request, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._is_owner(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._is_owner(request, obj)
-
-    def _is_owner(self, request: HttpRequest, obj: Any) -> bool:
-        """A thing that is only being made has no owner yet: it is shared once it stands."""
-        return obj is not None and may(request.user, Role.OWNER, obj)
-
-
-class ByParent:
-    """Inlines follow their page: whoever may change that may change them, whoever sees it sees them."""
-
-    change_role = Role.EDITOR
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._has(request, Role.VIEWER, obj)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._has(request, self.change_role, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._has(request, self.change_role, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._has(request, self.change_role, obj)
-
-    def _has(self, request: HttpRequest, role: Role, parent: Any) -> bool:
-        return is_researcher(request.user) and (parent is None or may(request.user, role, parent))
-
 
 class SharedAdmin(RoleAdmin):
     """Studies, image sets and networks: their maker owns them, and owners share them."""
 
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [*super().get_inlines(request, obj), SharingInline]
+        """A thing that is only being made has no owner yet: it is shared once it stands."""
+        inlines = list(super().get_inlines(request, obj))
+        return inlines if obj is None else [*inlines, SharingInline]
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Every change with who and when, of the thing and of what hangs on it."""
+        thing = self.get_object(request, unquote(object_id))
+        if thing is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        changes = Paginator(ChangeList(thing), CHANGES_PER_PAGE)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"History: {thing}",
+            "opts": self.opts,
+            "thing": thing,
+            "back": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[thing.pk]),
+            "page": changes.get_page(request.GET.get("page")),
+        }
+        return render(request, "access/history.html", context)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         if not change:

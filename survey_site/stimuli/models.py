@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Count, ExpressionWrapper, Q
 from django.db.models.functions import Now
+from simple_history.models import HistoricalRecords
 
 from survey_site.access.models import SharedQuerySet, User
 from workers.iri import recipe as iri_recipe
@@ -89,6 +90,8 @@ class Network(models.Model):
 
     objects = SharedQuerySet.as_manager()
 
+    history = HistoricalRecords()
+
     class Meta:
         ordering = ["name"]
         constraints = [
@@ -134,6 +137,8 @@ class ImageSet(models.Model):
 
     objects = SharedQuerySet.as_manager()
 
+    history = HistoricalRecords()
+
     class Meta:
         ordering = ["name"]
 
@@ -149,6 +154,8 @@ class TargetImage(models.Model):
     image = models.ForeignKey(StoredImage, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
     label = models.CharField(max_length=120, blank=True)
+
+    history = HistoricalRecords()
 
     class Meta:
         ordering = ["name"]

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
 from django.db.models import Q
+from simple_history.models import HistoricalRecords
 
 from survey_site.access.models import SharedQuerySet
 from survey_site.stimuli.models import IRI, ImageSet, IRIQuerySet, IRIStatus, Layer, Recipe, StoredImage
@@ -209,6 +210,8 @@ class Study(models.Model):
 
     objects = SharedQuerySet.as_manager()
 
+    history = HistoricalRecords()
+
     class Meta:
         ordering = ["-created_at"]
         verbose_name_plural = "studies"
@@ -256,6 +259,8 @@ class StudyText(models.Model):
     debrief = models.TextField()
     refused = models.TextField(help_text="Shown to those who do not consent.")
 
+    history = HistoricalRecords()
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["study", "language"], name="one_text_per_language")]
 
@@ -290,6 +295,8 @@ class Question(models.Model):
     maximum = models.IntegerField(null=True, blank=True)
     is_required = models.BooleanField("required", default=False)
 
+    history = HistoricalRecords()
+
     class Meta:
         ordering = ["language", "position", "pk"]
         constraints = [
@@ -323,6 +330,8 @@ class LabelIcon(models.Model):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="icons")
     label = models.CharField(max_length=120)
     image = models.ForeignKey(StoredImage, on_delete=models.PROTECT, related_name="+")
+
+    history = HistoricalRecords()
 
     class Meta:
         ordering = ["label"]
@@ -373,6 +382,8 @@ class Condition(models.Model):
 
     objects = ConditionQuerySet.as_manager()
 
+    history = HistoricalRecords()
+
     class Meta:
         ordering = ["slug"]
         constraints = [models.UniqueConstraint(fields=["study", "slug"], name="one_condition_per_slug")]
@@ -421,6 +432,8 @@ class ExclusionRule(models.Model):
     name = models.CharField(max_length=30, choices=[(name, name) for name in RULES])
     position = models.PositiveIntegerField(default=0, help_text="Order: the first rule to speak counts.")
     settings = models.JSONField(default=dict, blank=True, help_text="Empty: the rule's own defaults.")
+
+    history = HistoricalRecords()
 
     class Meta:
         ordering = ["study", "position", "name"]

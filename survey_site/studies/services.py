@@ -285,7 +285,9 @@ def close_study(*, study: Study, by: User | None = None) -> None:
 def _set_status(study: Study, status: StudyStatus, by: User | None) -> None:
     if not study.versions.exists():
         raise StudyRefused(f"study {study.slug!r} never opened, so it cannot be {status}")
-    Study.objects.filter(pk=study.pk).update(status=status)
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    study.status = status
+    study.save(update_fields=["status"])
     record_event(user=by, action=f"{status} study", subject=study)
 
 
