@@ -29,7 +29,7 @@ Trace = Sequence[tuple[int, float]]
 class Measurer:
     """Measures the IRIs of a job; the null is found, or computed, when the first of them is.
 
-    `should_stop` is asked while the null is computed.
+    `network`: measures where it is (BuiltNetwork.on). `should_stop` is asked while the null is computed.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Measurer:
             null=null,
             starts=from_png(start)[None],
             later=self._later,
+            device=self._network.device,
         )
         return {**_fields(quality, trace, _limits(self._recipe, null)), "null": row}
 
@@ -89,11 +90,17 @@ class Measurer:
 
         try:
             null = null_distribution(
-                self._network, self._job.layer.name, len(images), load, should_stop=self._should_stop
+                self._network,
+                self._job.layer.name,
+                len(images),
+                load,
+                should_stop=self._should_stop,
+                device=self._network.device,
             )
         except InterruptedError as error:
             raise InversionStopped(str(error)) from error
-        return services.FoundNull(null.n_images, null.n_pairs, null.to_json(), dict(provenance()))
+        made = dict(provenance(self._network.device))
+        return services.FoundNull(null.n_images, null.n_pairs, null.to_json(), made)
 
 
 def later_layers(job: IRIJob) -> list[str]:

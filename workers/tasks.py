@@ -338,7 +338,9 @@ class _Recorder:
     ) -> None:
         self._attempt, self._lease = attempt, attempt.lease
         self._network, self._recipe = network, recipe
-        self._measurer = Measurer(attempt.lease.chunk.job, recipe, network, attempt.should_stop)
+        # On the device as well: on a CPU beside a GPU, measuring would take longer than the search.
+        there = network.on(torch.device(device()))
+        self._measurer = Measurer(attempt.lease.chunk.job, recipe, there, attempt.should_stop)
         self._batch, self._targets = batch, targets
         self._began = time.monotonic()
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import redis
+import torch
 from django.conf import settings as site_settings
 from django.core.files.base import ContentFile
 from django.db import InterfaceError, OperationalError, transaction
@@ -38,6 +39,7 @@ from workers.attempts import Attempt, shutting_down
 from workers.iri import batch_size, inversion
 from workers.iri.recipe import Passing, preset
 from workers.lease_keeper import LeaseKeeper
+from workers.measuring import Measurer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.torch]
 
@@ -613,3 +615,23 @@ def test_presence_is_noted_while_a_worker_waits(monkeypatch: pytest.MonkeyPatch)
         assert time.monotonic() < until
         time.sleep(0.02)
     monkeypatch.setattr(presence, "BEAT_SECONDS", 3600)
+
+
+def test_images_and_the_null_are_measured_where_the_network_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker with a GPU would otherwise wait for its CPU, which takes longer over it than the search."""
+    job = real_job(2)
+
+    class Asked(Exception):
+        pass
+
+    def note(*_: object, device: torch.device, **__: object) -> None:
+        raise Asked(str(device))
+
+    there = tasks._built(job.layer.network_id).on(torch.device("meta"))
+    png = stored(job.image_set.targets.all()[0].image)
+    for name, quantile in (("measure", None), ("null_distribution", 0.9)):
+        monkeypatch.setattr(measuring, name, note)
+        recipe = preset("reg_free", image_size=32, passing=Passing(null_quantile=quantile))
+        measurer = Measurer(job, recipe, there, lambda: False)
+        with pytest.raises(Asked, match="meta"):
+            measurer.measured(image=png, start=png, target=png, trace=[])

@@ -45,5 +45,7 @@ class BuiltNetwork:
         return next((one.device for one in tensors), torch.device("cpu"))
 
     def on(self, device: torch.device) -> BuiltNetwork:
-        """The network on a device: itself on the CPU, elsewhere a copy."""
-        return self if device.type == "cpu" else replace(self, module=copy.deepcopy(self.module).to(device))
+        """The network on a device: itself where it is there already, elsewhere a copy."""
+        if torch.empty(0, device=device).device == self.device:  # "cuda" is the one in use, as cuda:0
+            return self
+        return replace(self, module=copy.deepcopy(self.module).to(device))

@@ -18,6 +18,16 @@ import torch
 
 T = TypeVar("T")
 
+# Memory that ran out, as RuntimeErrors that are no torch.OutOfMemoryError say it: the CPU's allocator; CUDA,
+# cuBLAS and cuDNN outside of torch's allocator; and cuDNN where no way to convolve found its work space.
+_SHORT = (
+    "can't allocate memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "unable to find an engine to execute this computation",
+)
+
 # Names and numbers of <malloc.h>. The trim threshold is an int; the largest means never.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _NEVER = 2**31 - 1
@@ -42,8 +52,9 @@ def give_back_freed_memory() -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """On the CPU torch raises a plain RuntimeError, known by its words."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Whether memory ran out; torch has an error of its own for it, and others known by their words."""
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(words in said for words in _SHORT)
 
 
 def unless_short(compute: Callable[[], T], size: int) -> T | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor
 
 from workers.iri.extractor import Extractor
 from workers.iri.graph import expose
 from workers.iri.networks import BuiltNetwork
+from workers.iri.precision import computing
 from workers.observers.observer import Observer, ObserverError
 
 VERSION = "1"
@@ -22,15 +21,16 @@ class LayerResponses:
     """
 
     def __init__(self, network: BuiltNetwork, layer: str, device: torch.device) -> None:
-        module = network.module if device.type == "cpu" else copy.deepcopy(network.module).to(device)
-        self._extract = Extractor(expose(module, [layer]), [layer])
+        network = network.on(device)
+        self._extract = Extractor(expose(network.module, [layer]), [layer])
         self._network, self._layer, self._device = network, layer, device
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """Images (n, 3, h, w) as responses (n, d). Raises ObserverError for a size that can't be taken."""
         try:
-            return self._extract(self._network.normalize(images.to(self._device)))[self._layer]
+            with computing("float32", self._device):
+                return self._extract(self._network.normalize(images.to(self._device)))[self._layer]
         except (RuntimeError, AssertionError) as error:
             height, width = images.shape[-2:]
             said = str(error).partition("\n")[0] or type(error).__name__

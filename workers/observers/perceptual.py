@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from workers.iri.perceptual import Perceptual, PerceptualError, load_perceptual
+from workers.iri.precision import computing
 from workers.observers.observer import Observer, ObserverError
 
 VERSION = "1"
@@ -42,6 +43,7 @@ def lpips(name: str, device: torch.device) -> Observer:
 
 def _distance(perceptual: Perceptual, device: torch.device, images: Tensor, others: Tensor) -> Tensor:
     try:
-        return perceptual.distance(images.to(device), others.to(device))
+        with computing("float32", device):
+            return perceptual.distance(images.to(device), others.to(device))
     except PerceptualError as error:
         raise ObserverError(str(error)) from error

@@ -14,16 +14,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.benchmarks.iri import batching, gpu, kept_memory, per_step, report, settings, time_to_match
+from tests.benchmarks.iri import batching, gpu, hour, kept_memory, per_step, report, settings, time_to_match
 from tests.benchmarks.iri.subjects import STAGES, TRAINED
 from tests.benchmarks.iri.timing import WARM_UP
+from workers.iri.compiling import COMPILERS
 from workers.iri.devices import DeviceError, checked_device
+from workers.iri.precision import PRECISIONS
 from workers.iri.provenance import provenance
 from workers.iri.recipe import PRESETS, Optimizer, Recipe, RecipeError, preset
 
-# What a CPU is measured by. The part gpu is run where it is asked for.
+# What a CPU is measured by. The parts gpu and hour are run where they are asked for.
 USUAL = ("steps", "memory", "match", "settings", "batching")
-PARTS = (*USUAL, "gpu")
+PARTS = (*USUAL, "gpu", "hour")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -61,10 +63,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rate", type=_rate, help="of the part match: another learning rate of the recipe")
     parser.add_argument(
-        "--device", type=_device, default="cpu", help="of the parts match and gpu: cpu, cuda or cuda:N"
+        "--device", type=_device, default="cpu", help="of the parts match, gpu and hour: cpu, cuda or cuda:N"
     )
     parser.add_argument(
         "--weights", type=Path, help="of the part gpu: a file of ResNet-50's weights; without one random ones"
+    )
+    parser.add_argument(
+        "--network",
+        action="append",
+        choices=[case.network for case in hour.CASES],
+        help="of the part hour only this network; may be given several times",
+    )
+    parser.add_argument(
+        "--batch",
+        action="append",
+        type=int,
+        help="of the part hour: images at a time; the last is done whole",
+    )
+    both = "of the parts gpu and hour only this; may be given several times"
+    parser.add_argument("--precision", action="append", choices=PRECISIONS, help=both)
+    parser.add_argument("--compiler", action="append", choices=COMPILERS, help=both)
+    parser.add_argument(
+        "--layer", action="append", help="of the part gpu only this; may be given several times"
     )
     parser.add_argument(
         "--setting",
@@ -149,9 +169,26 @@ def _batching(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[A
 
 def _gpu(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
     setting = gpu.QUICK if given.quick else replace(gpu.GpuSetting(), weights=given.weights)
+    setting = replace(setting, **_chosen(given, "layer", "precision", "compiler"))
     total = len(gpu.variants(setting, given.device))
     rows = gpu.gpu_costs(setting, given.device, _advance(progress, f"a search on {given.device}", total))
     return rows, report.gpu_table(rows)
+
+
+def _chosen(given: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """A setting's tuples, of those options that were given."""
+    return {f"{name}s": tuple(getattr(given, name)) for name in names if getattr(given, name)}
+
+
+def _hour(given: argparse.Namespace, progress: Progress) -> tuple[Sequence[Any], Table]:
+    setting = hour.QUICK if given.quick else hour.HourSetting()
+    setting = replace(setting, **_chosen(given, "precision", "compiler"))
+    if given.network:
+        setting = replace(setting, cases=tuple(one for one in setting.cases if one.network in given.network))
+    if given.batch:
+        setting = replace(setting, batches=tuple(given.batch), whole=given.batch[-1])
+    rows = hour.hours(setting, given.device, _advance(progress, "IRIs an hour", hour.count(setting)))
+    return rows, report.hour_table(rows)
 
 
 _RUNS: dict[str, Callable[[argparse.Namespace, Progress], tuple[Sequence[Any], Table]]] = {
@@ -161,6 +198,7 @@ _RUNS: dict[str, Callable[[argparse.Namespace, Progress], tuple[Sequence[Any], T
     "settings": _settings,
     "batching": _batching,
     "gpu": _gpu,
+    "hour": _hour,
 }
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from tests.benchmarks.iri.batching import Batching
 from tests.benchmarks.iri.gpu import GpuCost
+from tests.benchmarks.iri.hour import Hour
 from tests.benchmarks.iri.kept_memory import MemoryGain
 from tests.benchmarks.iri.per_step import StepCost
 from tests.benchmarks.iri.settings import Floor
@@ -103,6 +104,30 @@ def gpu_table(rows: Sequence[GpuCost]) -> Table:
             f"{row.first_step:.1f}",
             f"{100 * row.same_bytes:.0f} %",
             f"{row.error_change:.4f}",
+            "" if row.peak_bytes is None else f"{row.peak_bytes / 2**30:.1f} GiB",
+        )
+    return table
+
+
+def hour_table(rows: Sequence[Hour]) -> Table:
+    table = _table(
+        "IRIs an hour, every image all steps: median of rounds taken in turn (95 % interval)",
+        "network", "px", "batch", "precision", "compiler", "ms a step", "reference / library",
+        "IRIs an hour", "of that search", "GPU used", "most memory",
+    )  # fmt: skip
+    for row in rows:
+        whole = row.whole
+        table.add_row(
+            row.network,
+            str(row.size),
+            str(row.batch),
+            row.precision,
+            row.compiler,
+            f"{1000 * row.step.median:.1f}",
+            str(row.speedup),
+            f"{row.per_hour:.0f}",
+            "steps alone" if whole is None else f"{100 * whole.search / whole.seconds:.0f} %",
+            "" if whole is None or whole.used is None else f"{100 * whole.used:.0f} %",
             "" if row.peak_bytes is None else f"{row.peak_bytes / 2**30:.1f} GiB",
         )
     return table

@@ -12,7 +12,7 @@ import torch
 from rich.progress import Progress
 
 from tests.benchmarks.iri import __main__ as command
-from tests.benchmarks.iri import cache, gpu, kept_memory, per_step, settings, time_to_match
+from tests.benchmarks.iri import cache, gpu, hour, kept_memory, per_step, settings, time_to_match
 from tests.benchmarks.iri.__main__ import main
 from tests.benchmarks.iri.peers import Peer
 from tests.benchmarks.iri.reference import Reference
@@ -227,4 +227,45 @@ def test_an_unknown_part_is_named_with_those_allowed(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit):
         main(["--parts", "steps,speed", "--json", "x"])
     said = capsys.readouterr().err
-    assert "unknown part 'speed'; allowed: steps, memory, match, settings, batching, gpu" in said
+    assert "unknown part 'speed'; allowed: steps, memory, match, settings, batching, gpu, hour" in said
+
+
+def test_what_an_hour_makes_is_counted_over_everything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "results.json"
+    main(["--quick", "--parts", "hour", "--batch", "2", "--batch", "3", "--json", str(file)])
+    some, whole = json.loads(file.read_text())["hour"]
+    assert (some["batch"], some["whole"], whole["batch"]) == (2, None, 3)
+    assert whole["whole"]["failures"] == 0
+    assert whole["whole"]["used"] is None
+    assert min(whole["whole"][part] for part in ("search", "encode", "measure")) > 0
+    assert min(row["speedup"]["low"] for row in (some, whole)) > 0
+    assert "IRIs an hour, every image all steps" in capsys.readouterr().out
+
+
+def test_an_hour_is_of_the_slowest_that_is_known() -> None:
+    step = estimate([0.5, 0.5])
+    row = hour.Hour("net", "layer", 32, 10, "float32", "none", step, step, None, None, 24)
+    assert row.per_hour == 3600 * 10 / 12
+    whole = hour.Whole(search=15, encode=3, measure=2, used=None, failures=0)
+    assert replace(row, whole=whole).per_hour == 3600 * 10 / 20
+
+
+def test_networks_precisions_and_compilers_can_be_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[hour.HourSetting] = []
+
+    def noting(setting: hour.HourSetting, *_: object) -> list[hour.Hour]:
+        asked.append(setting)
+        return []
+
+    monkeypatch.setattr(hour, "hours", noting)
+    usual = ["--parts", "hour", "--json", str(tmp_path / "results.json"), "--network", "vit_b_16"]
+    main([*usual, "--precision", "bf16", "--precision", "float32", "--batch", "4"])
+    (setting,) = asked
+    assert [case.network for case in setting.cases] == ["vit_b_16"]
+    assert (setting.precisions, setting.compilers) == (("bf16", "float32"), ("none",))
+    assert (setting.batches, setting.whole) == ((4,), 4)
+    assert hour.count(setting) == 2

@@ -19,6 +19,14 @@ pytestmark = pytest.mark.torch
 METHOD = Path(__file__).parents[3] / "docs" / "method.md"
 
 
+def test_a_network_is_itself_where_it_is_and_elsewhere_a_copy() -> None:
+    network, meta = from_module(conv_net(), input_size=SIZE), torch.device("meta")
+    there = network.on(meta)
+    assert network.on(torch.device("cpu")) is network
+    assert (there.device, there.on(meta) is there) == (meta, True)
+    assert network.device == torch.device("cpu")
+
+
 def test_a_module_of_ones_own_is_listed_searched_and_measured() -> None:
     network = from_module(conv_net(), input_size=SIZE, labels=["a", "b", "c", "d", "e"])
     assert [one.name for one in list_layers(network, SIZE)][-1] == "head"
