@@ -1,0 +1,296 @@
+"""Every address of the site against everybody who may come to it. An address without a row here fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.contrib.messages import get_messages
+from django.db import transaction
+from django.test import Client
+from django.urls import get_resolver, reverse
+from django.urls.resolvers import URLResolver
+
+from survey_site.access.models import AuditEvent, Role
+from survey_site.access.role_admin import ReadOnlyAdmin, RoleAdmin, SharedAdmin
+from survey_site.access.services import record_event
+from survey_site.analysis.exclusion_services import exclude_session
+from survey_site.analysis.results import compute_results
+from survey_site.participation.models import StudySession
+from survey_site.stimuli.models import IRI, Worker
+from survey_site.studies.models import Study
+from tests.builders import logged_in, member, opened_study, researcher, superuser, worker
+from tests.participation.visitor import response, running
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ("anonymous", "participant", "stranger", "viewer", "analyst", "editor", "owner", "superuser")
+
+# What each of PEOPLE meets, in that order: L is sent to the login page, H finds nothing there, R is refused,
+# A is allowed in.
+PUBLIC = "AAAAAAAA"
+PARTICIPANT = "RARRRRRR"
+STAFF = "LLAAAAAA"
+VIEWER = "LLHAAAAA"
+ANALYST = "LLHRAAAA"
+EDITOR = "LLHRRAAA"
+OWNER = "LLHRRRAA"
+SUPERUSER = "LLRRRRRA"
+NOBODY = "LLRRRRRR"
+NOT_THERE = "LLHHHHHH"
+#: The JSON for programs says 401 instead of showing a login page.
+API_STAFF = "RRAAAAAA"
+API_VIEWER = "RRHAAAAA"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One address: its name, how to fill it, and what becomes of a request."""
+
+    name: str
+    expected: str
+    arguments: Callable[[World], dict[str, Any]] = lambda world: {}
+    method: str = "get"
+    data: dict[str, Any] | None = None
+
+    def path(self, world: World) -> str:
+        return reverse(self.name, kwargs=self.arguments(world))
+
+
+class World:
+    """An opened study with a participant under way and results, shared with one person a role."""
+
+    def __init__(self) -> None:
+        self.study = opened_study(n=4)
+        self.visitor = running()
+        shown = self.visitor.presentations()
+        self.visitor.log(*(response(seq, one) for seq, one in enumerate(shown, start=1)))
+        self.visitor.finish(len(shown))
+        exclude_session(StudySession.objects.get(), reason="a test of roles")
+        compute_results(self.study, "real")
+        self.linked = opened_study("linked", slug="linked", n=1, recruiter="single_use")
+        worker()
+        Group.objects.create(name="lab")
+        record_event(user=None, action="test", subject=self.study)
+        job = self.study.conditions.get().iris()[0].job
+        self.job = job
+        shared = (self.study, self.linked, job.layer.network, job.image_set)
+        members = {role.value: member(role, *shared) for role in Role}
+        self.owner = members["owner"]
+        people = {role: logged_in(user) for role, user in members.items()}
+        self.people = {
+            "anonymous": Client(),
+            "participant": Client(headers={"Authorization": f"Session {self.visitor.token}"}),
+            "stranger": logged_in(researcher("stranger")),
+            **people,
+            "superuser": logged_in(superuser()),
+        }
+
+
+def slug(world: World) -> dict[str, Any]:
+    return {"slug": "faces"}
+
+
+def linked(world: World) -> dict[str, Any]:
+    return {"slug": "linked"}
+
+
+def figure(world: World) -> dict[str, Any]:
+    results = compute_results(world.study, "real")
+    return {"slug": "faces", "name": results.figures.values_list("name", flat=True)[0]}
+
+
+def iri_image(world: World) -> dict[str, Any]:
+    return {"image_id": IRI.objects.filter(job=world.job)[0].image_id}
+
+
+def presented(world: World) -> dict[str, Any]:
+    address = world.visitor.presentations()[0]["references"][0]["image"].rsplit("/", 1)[1]
+    presentation, place, mac = address.removesuffix(".png").rsplit("-", 2)
+    return {"presentation": presentation, "place": place, "mac": mac}
+
+
+def withdrawal(world: World) -> dict[str, Any]:
+    session, mac = world.visitor.me().json()["withdraw_url"].rstrip("/").rsplit("/", 1)[1].rsplit("-", 1)
+    return {"session_id": session, "mac": mac}
+
+
+ROWS = [
+    # Participants
+    Row("survey-page", PUBLIC, slug),
+    Row("presented-image", PUBLIC, presented),  # by an address that cannot be guessed
+    Row("withdraw", PUBLIC, withdrawal),
+    Row("api-study", PUBLIC, slug),
+    Row("api-sessions", PUBLIC, method="post"),
+    Row("prolific-webhook", "RRRRRRRR", method="post"),  # unsigned
+    Row("api-session", PARTICIPANT),
+    Row("api-manifest", PARTICIPANT),
+    Row("api-log", PARTICIPANT, method="post"),
+    Row("api-consent", PARTICIPANT, method="post"),
+    Row("api-finish", PARTICIPANT, method="post"),
+    # Programs
+    Row("api-workers", API_STAFF),
+    Row("api-worker", API_STAFF, lambda world: {"name": Worker.objects.all()[0].name}),
+    Row("api-jobs", API_STAFF),
+    Row("api-job", API_VIEWER, lambda world: {"job_id": world.job.pk}),
+    # Researchers
+    Row("admin-progress", STAFF, data={"jobs": "1"}),
+    Row("admin-image", VIEWER, iri_image),
+    Row("results", VIEWER, slug),
+    *(Row(f"figure-{kind}", VIEWER, figure) for kind in ("svg", "png", "csv")),
+    Row("report-html", VIEWER, slug),
+    Row("report-pdf", VIEWER, slug),
+    *(
+        Row(f"{name}-csv", ANALYST, slug)
+        for name in ("responses", "sessions", "questionnaire", "conditions", "judgements")
+    ),
+    Row("ask-observers", ANALYST, slug, method="post"),
+    Row("preview", EDITOR, slug),
+    Row("single-use-links", EDITOR, linked),
+    Row("single-use-links", EDITOR, linked, method="post", data={"n": 1}),
+    Row("single-use-links-csv", EDITOR, linked),
+    # The admin's own
+    Row("admin:index", STAFF),
+    Row("admin:login", PUBLIC),
+    Row("admin:logout", PUBLIC, method="post"),
+    Row("admin:password_change", STAFF),
+    Row("admin:password_change_done", STAFF),
+    Row("admin:jsi18n", STAFF),
+    Row("admin:auth_user_password_change", SUPERUSER, lambda world: {"id": User.objects.all()[0].pk}),
+    Row("admin:search", STAFF),
+    Row("admin:app_list", STAFF, lambda world: {"app_label": "studies"}),
+    Row(
+        "admin:autocomplete",
+        STAFF,
+        data={"app_label": "studies", "model_name": "condition", "field_name": "layer", "term": ""},
+    ),
+]
+
+# Addresses without a name that reverse() could fill.
+UNNAMED = {"": PUBLIC, "admin/(?P<url>.*)$": NOT_THERE}
+
+
+def admin_rows() -> Iterator[Row]:
+    """The pages of every model, by what its admin says of itself."""
+    for model, page in admin.site._registry.items():
+        rows = by_kind(page)
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+
+        def first(world: World, model: Any = model) -> dict[str, Any]:
+            return {"object_id": row_of(model, world).pk}
+
+        yield Row(f"{name}_changelist", rows["list"])
+        yield Row(f"{name}_add", rows["add"])
+        yield Row(f"{name}_change", rows["view"], first)
+        yield Row(f"{name}_change", rows["change"], first, method="post", data={})
+        yield Row(f"{name}_delete", rows["delete"], first)
+        yield Row(f"{name}_delete", rows["delete"], first, method="post", data={"post": "yes"})
+        yield Row(f"{name}_history", rows["view"] if isinstance(page, SharedAdmin) else rows["own"], first)
+
+
+def row_of(model: Any, world: World) -> Any:
+    own = {Study: world.study, type(world.job): world.job}
+    if model in own:
+        return own[model]
+    if hasattr(model.objects, "visible_to"):
+        return model.objects.visible_to(world.owner)[0]
+    return AuditEvent.objects.get(action="test") if model is AuditEvent else model.objects.all()[0]
+
+
+def by_kind(page: Any) -> dict[str, str]:
+    model = page.model
+    shared = hasattr(model._default_manager.get_queryset(), "visible_to")
+    view = VIEWER if shared else STAFF
+    if isinstance(page, SharedAdmin):
+        return {"list": STAFF, "add": STAFF, "view": VIEWER, "change": EDITOR, "delete": OWNER}
+    if isinstance(page, ReadOnlyAdmin):
+        may_add = page.has_add_permission.__qualname__ != ReadOnlyAdmin.has_add_permission.__qualname__
+        add = STAFF if may_add else NOBODY
+        return {"list": STAFF, "add": add, "view": view, "change": NOBODY, "delete": NOBODY, "own": view}
+    if isinstance(page, RoleAdmin):  # exclusions: taken back and made anew
+        return {
+            "list": STAFF,
+            "add": STAFF,
+            "view": VIEWER,
+            "change": NOBODY,
+            "delete": ANALYST,
+            "own": VIEWER,
+        }
+    written = NOBODY if model is AuditEvent else SUPERUSER
+    return dict.fromkeys(["list", "view", "own"], SUPERUSER) | dict.fromkeys(
+        ["add", "change", "delete"], written
+    )
+
+
+def met(answer: Any) -> str:
+    status, to = answer.status_code, answer.headers.get("Location", "")
+    assert status < 500, answer
+    if status == 302 and to.startswith("/admin/login/"):
+        return "L"
+    if status == 404 or any("doesn’t exist" in str(one) for one in get_messages(answer.wsgi_request)):
+        return "H"
+    return "R" if status in (401, 403) else "A"
+
+
+@pytest.fixture
+def world(settings: Any) -> World:
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+    settings.PROLIFIC_WEBHOOK_SECRET = "a secret"
+    return World()
+
+
+def test_everybody_meets_what_their_role_says(world: World, subtests: pytest.Subtests) -> None:
+    rows = [*ROWS, *admin_rows()]
+    for row in rows:
+        path = row.path(world)
+        for person, expected in zip(PEOPLE, row.expected, strict=True):
+            with subtests.test(f"{row.method} {row.name}: {person}"):
+                assert ask(world.people[person], row, path) == expected, path
+
+
+def ask(client: Client, row: Row, path: str) -> str:
+    """The request leaves nothing behind: the next person meets the same world."""
+    cookies = copy(client.cookies)
+    with transaction.atomic():
+        answer = getattr(client, row.method)(path, row.data)
+        outcome = met(answer)
+        transaction.set_rollback(True)
+    client.cookies = cookies
+    return outcome
+
+
+def test_every_address_has_a_row() -> None:
+    covered = {row.name for row in [*ROWS, *admin_rows()]}
+    addresses = {(name, route) for name, route in every_address(get_resolver().url_patterns)}
+    missing = {route for name, route in addresses if name not in covered and route not in UNNAMED}
+    assert {route for route in missing if not route.endswith("/<path:object_id>/")} == set()
+
+
+def test_old_addresses_lead_to_a_rows_page_and_say_nothing_of_it(world: World) -> None:
+    """Django redirects what lacks the last word, whoever asks and whether there is such a row or not."""
+    for key in (world.study.pk, "no-such-row"):
+        assert met(world.people["anonymous"].get(f"/admin/studies/study/{key}/")) == "L"
+        answer = world.people["stranger"].get(f"/admin/studies/study/{key}/")
+        assert answer.headers["Location"] == f"/admin/studies/study/{key}/change/"
+
+
+def every_address(patterns: Any, prefix: str = "", space: str = "") -> Iterator[tuple[str, str]]:
+    for pattern in patterns:
+        route = f"{prefix}{pattern.pattern}"
+        if isinstance(pattern, URLResolver):
+            inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
+            yield from every_address(pattern.url_patterns, route, inner)
+        else:
+            yield f"{space}{pattern.name}", route
+
+
+def test_addresses_without_a_name(world: World) -> None:
+    for person, expected in zip(PEOPLE, UNNAMED["admin/(?P<url>.*)$"], strict=True):
+        assert met(world.people[person].get("/admin/no/such/page/")) == expected
+        assert world.people[person].get("/").status_code == 302
