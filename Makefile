@@ -39,6 +39,7 @@ check: $(DEV_PACKAGES) $(PAGE) ## lint, types, who imports whom, migrations, and
 	$(VENV)/bin/mypy .
 	PYTHONPATH=. $(VENV)/bin/lint-imports
 	$(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(RUN) manage.py spectacular --validate --fail-on-warn --file /dev/null
 	cd frontend && npm run --silent check
 	cd frontend && npm test --silent
 

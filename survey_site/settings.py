@@ -133,6 +133,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "simple_history",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "survey_site.access",
     "survey_site.stimuli",
     "survey_site.studies",
@@ -216,6 +218,32 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["survey_site.participation.payloads.ShallowJSONParser"],
     "EXCEPTION_HANDLER": "survey_site.participation.api_errors.handle",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+# The researchers' API says in its own base view what it takes (survey_site/access/rest/views.py).
+API_REQUESTS_PER_MINUTE = env_int("API_REQUESTS_PER_MINUTE", 600, minimum=1)
+SPECTACULAR_SETTINGS = {
+    "TITLE": "IRISurvey",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "DESCRIPTION": (
+        "Everything that a researcher does in the admin, for programs. Lists come in pages whose `next` is "
+        "the address of the following one; every refusal is an object with `code`, `detail` and `errors`. "
+        "docs/api.md has the table of codes and an example."
+    ),
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "docExpansion": "none"},
+    "DISABLE_ERRORS_AND_WARNINGS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatus": "survey_site.stimuli.rest.job_shapes.STATUSES",
+        "IRIStatus": "survey_site.stimuli.models.IRIStatus",
+    },
+    "PREPROCESSING_HOOKS": ["survey_site.access.rest.schema.only_documented"],
 }
 SIMPLE_HISTORY_REVERT_DISABLED = True  # what was opened is frozen; a row is not set back by a click
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440

@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from survey_site.access.rest.docs import DocsView, SchemaView
+
 admin.site.index_title = "Overview"
 
 urlpatterns = [
@@ -11,5 +13,9 @@ urlpatterns = [
     path("", include("survey_site.participation.urls")),
     path("", include("survey_site.stimuli.urls")),
     path("", include("survey_site.console.urls")),
+    path("api/v1/", include("survey_site.access.rest.urls")),
+    path("api/v1/", include("survey_site.stimuli.rest.urls")),
+    path("api/schema/", SchemaView.as_view(), name="api-schema"),
+    path("api/docs/", DocsView.as_view(url_name="api-schema"), name="api-docs"),
     path("admin/", admin.site.urls),
 ]

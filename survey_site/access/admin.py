@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from survey_site.access import token_admin as token_admin  # registers the tokens' pages
 from survey_site.access.models import AuditEvent, Membership
 
 admin.site.unregister(User)

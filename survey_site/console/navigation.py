@@ -49,6 +49,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "collapsible": True,
             "items": [
+                _item("API tokens", "vpn_key", "access_apitoken_changelist"),
+                {"title": "API", "icon": "api", "link": reverse_lazy("api-docs")},
                 _item_of_superusers("People", "person", "auth_user_changelist"),
                 _item_of_superusers("Roles", "key", "access_membership_changelist"),
                 _item_of_superusers("Audit log", "history", "access_auditevent_changelist"),

@@ -12,7 +12,6 @@ from django.db.models import Count, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from simple_history.models import HistoricalRecords
 
-from survey_site.access.dependants import NamesDependants, NamesDependantsQuerySet
 from survey_site.access.models import SharedQuerySet, User
 from workers.iri import recipe as iri_recipe
 
@@ -54,7 +53,7 @@ class NetworkState(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
-class Network(NamesDependants):
+class Network(models.Model):
     """The DNN under test. Other weights are another network; it cannot change once an IRI exists."""
 
     slug = models.SlugField(unique=True)
@@ -103,12 +102,12 @@ class Network(NamesDependants):
         return self.name
 
 
-class LayerQuerySet(NamesDependantsQuerySet):
+class LayerQuerySet(models.QuerySet["Layer"]):
     def visible_to(self, user: User) -> Self:
         return self.filter(network__in=Network.objects.visible_to(user))
 
 
-class Layer(NamesDependants):
+class Layer(models.Model):
     """A module, graph node or token selection of a network, found by a worker; with its network it is the
     pair of the method.
     """
@@ -129,7 +128,7 @@ class Layer(NamesDependants):
         return f"{self.network.name} · {self.name}"
 
 
-class ImageSet(NamesDependants):
+class ImageSet(models.Model):
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
     licence = models.CharField(max_length=200, blank=True)
@@ -147,7 +146,7 @@ class ImageSet(NamesDependants):
         return self.name
 
 
-class TargetImage(NamesDependants):
+class TargetImage(models.Model):
     """A natural image of a set, whose representation is matched."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -155,8 +154,6 @@ class TargetImage(NamesDependants):
     image = models.ForeignKey(StoredImage, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
     label = models.CharField(max_length=120, blank=True)
-
-    objects = NamesDependantsQuerySet.as_manager()
 
     history = HistoricalRecords()
 
@@ -168,7 +165,7 @@ class TargetImage(NamesDependants):
         return self.name
 
 
-class Recipe(NamesDependants):
+class Recipe(models.Model):
     """What determines an IRI apart from pair, target and RNG seed. Immutable once used."""
 
     name = models.CharField(max_length=120)
@@ -176,8 +173,6 @@ class Recipe(NamesDependants):
     spec = models.TextField(help_text="Canonical JSON of workers.iri.recipe.Recipe.")
     sha256 = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = NamesDependantsQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -230,7 +225,7 @@ class JobStatus(models.TextChoices):
 OPEN_JOBS = (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
-class IRIJobQuerySet(NamesDependantsQuerySet):
+class IRIJobQuerySet(models.QuerySet["IRIJob"]):
     def visible_to(self, user: User) -> Self:
         """Jobs of networks and image sets that are both shared with `user`."""
         if getattr(user, "is_superuser", False):
@@ -250,7 +245,7 @@ class IRIJobQuerySet(NamesDependantsQuerySet):
         return self.filter(open_iris, cancelled_at=None).distinct()
 
 
-class IRIJob(NamesDependants):
+class IRIJob(models.Model):
     """What one queueing asked for: one pair, one recipe, one image set."""
 
     layer = models.ForeignKey(Layer, on_delete=models.PROTECT, related_name="jobs")
@@ -484,7 +479,7 @@ class IRIStatus(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-class IRIQuerySet(NamesDependantsQuerySet):
+class IRIQuerySet(models.QuerySet["IRI"]):
     def visible_to(self, user: User) -> Self:
         """IRIs of networks and image sets that are both shared with `user`."""
         if getattr(user, "is_superuser", False):
@@ -504,7 +499,7 @@ class IRIQuerySet(NamesDependantsQuerySet):
         return self.select_related("image", "start_image", "target_resized", "target")
 
 
-class IRI(NamesDependants):
+class IRI(models.Model):
     """An identically represented input, made when queued and filled when found.
 
     `target_resized` is the target at the recipe's resolution: the image whose representation was

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from survey_site.stimuli.models import GIB, RATE_MINUTES, ChunkStatus, IRIChunk, Worker
 
 
-def worker_states() -> list[dict[str, Any]]:
-    """Every worker that ever announced itself, the living first."""
-    states = [worker_state(worker) for worker in Worker.objects.with_state()]
-    return sorted(states, key=lambda state: (not state["is_alive"], state["name"]))
+def worker_states(workers: Iterable[Any]) -> list[dict[str, Any]]:
+    """`workers` of Worker.objects.with_state()."""
+    workers = list(workers)
+    held = _held(workers)
+    return [_worker_state(worker, held.get(worker.pk)) for worker in workers]
 
 
-def worker_state(worker: Any) -> dict[str, Any]:
-    """`worker` of Worker.objects.with_state()."""
+def _held(workers: Iterable[Worker]) -> dict[int | None, IRIChunk]:
+    """By worker what each holds a lease over, the latest of several."""
+    chunks = IRIChunk.objects.filter(owner__in=list(workers), status=ChunkStatus.RUNNING)
+    latest = chunks.select_related("job__layer__network", "job__recipe").order_by("started_at")
+    return {chunk.owner_id: chunk for chunk in latest}
+
+
+def _worker_state(worker: Any, chunk: IRIChunk | None) -> dict[str, Any]:
     return {
         "name": worker.name,
         "host": worker.host,
@@ -24,7 +32,7 @@ def worker_state(worker: Any) -> dict[str, Any]:
         "networks": {source: len(names) for source, names in worker.architectures.items()},
         "is_alive": worker.is_alive,
         "trouble": worker.trouble,
-        "chunk": _chunk_state(current_chunk(worker)),
+        "chunk": _chunk_state(chunk),
         "images_per_minute": images_per_minute(worker),
         "last_heartbeat": worker.last_heartbeat,
         "versions": worker.versions,

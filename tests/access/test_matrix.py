@@ -16,14 +16,16 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLResolver
 
-from survey_site.access.models import AuditEvent, Role
+from survey_site.access.models import ApiToken, AuditEvent, Role
 from survey_site.access.role_admin import ReadOnlyAdmin, RoleAdmin, SharedAdmin
 from survey_site.access.services import record_event
+from survey_site.access.tokens import make_token
 from survey_site.analysis.exclusion_services import exclude_session
 from survey_site.analysis.results import compute_results
 from survey_site.participation.models import StudySession
-from survey_site.stimuli.models import IRI, Worker
+from survey_site.stimuli.models import IRI
 from survey_site.studies.models import Study
+from tests.access.api_rows import API_ROWS
 from tests.builders import logged_in, member, opened_study, researcher, superuser, worker
 from tests.participation.visitor import response, running
 
@@ -43,9 +45,7 @@ OWNER = "LLHRRRAA"
 SUPERUSER = "LLRRRRRA"
 NOBODY = "LLRRRRRR"
 NOT_THERE = "LLHHHHHH"
-#: The JSON for programs says 401 instead of showing a login page.
-API_STAFF = "RRAAAAAA"
-API_VIEWER = "RRHAAAAA"
+OWN = "LLHHHHAA"
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class World:
         shared = (self.study, self.linked, job.layer.network, job.image_set)
         members = {role.value: member(role, *shared) for role in Role}
         self.owner = members["owner"]
+        make_token(user=self.owner, name="test", scopes=["read"])
         people = {role: logged_in(user) for role, user in members.items()}
         self.people = {
             "anonymous": Client(),
@@ -134,10 +135,7 @@ ROWS = [
     Row("api-consent", PARTICIPANT, method="post"),
     Row("api-finish", PARTICIPANT, method="post"),
     # Programs
-    Row("api-workers", API_STAFF),
-    Row("api-worker", API_STAFF, lambda world: {"name": Worker.objects.all()[0].name}),
-    Row("api-jobs", API_STAFF),
-    Row("api-job", API_VIEWER, lambda world: {"job_id": world.job.pk}),
+    *(Row(name, expected, *fill, method=method) for name, method, expected, *fill in API_ROWS),
     # Researchers
     Row("admin-progress", STAFF, data={"jobs": "1"}),
     Row("admin-image", VIEWER, iri_image),
@@ -221,6 +219,8 @@ def by_kind(page: Any) -> dict[str, str]:
             "delete": ANALYST,
             "own": VIEWER,
         }
+    if model is ApiToken:  # one's own
+        return {"list": STAFF, "add": STAFF, "view": OWN, "change": NOBODY, "delete": SUPERUSER, "own": OWN}
     written = NOBODY if model is AuditEvent else SUPERUSER
     return dict.fromkeys(["list", "view", "own"], SUPERUSER) | dict.fromkeys(
         ["add", "change", "delete"], written

@@ -18,12 +18,13 @@ from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from survey_site.access.role_admin import VisibleRows
-from survey_site.access.roles import Role, is_researcher, may
+from survey_site.access.roles import is_researcher
 from survey_site.stimuli import services
 from survey_site.stimuli.admin.base import ReadOnlyModelAdmin
 from survey_site.stimuli.models import OPEN_JOBS, IRIJob, Queue, Recipe
 from survey_site.stimuli.progress import job_progress
 from survey_site.stimuli.recipe_form import RecipeForm, initial_of
+from survey_site.stimuli.steering import may_steer
 from workers.iri.recipe import PRESETS, preset
 
 LATEST_CHANGES = 200
@@ -139,7 +140,7 @@ class IRIJobAdmin(VisibleRows, ReadOnlyModelAdmin):
 
     def _steerable(self, request: HttpRequest, jobs: QuerySet[IRIJob]) -> list[IRIJob]:
         """Those that this person queued, or whose network they may change; the others are named."""
-        allowed = [job for job in jobs.select_related("layer__network") if _may_steer(request.user, job)]
+        allowed = [job for job in jobs.select_related("layer__network") if may_steer(request.user, job)]
         others = set(jobs.values_list("pk", flat=True)) - {job.pk for job in allowed}
         for number in sorted(others):
             messages.error(
@@ -204,10 +205,6 @@ class IRIJobAdmin(VisibleRows, ReadOnlyModelAdmin):
             messages.error(request, f"{job}: {refusal}")
             return []
         return [one.pk for one in jobs]
-
-
-def _may_steer(user: Any, job: IRIJob) -> bool:
-    return job.created_by_id == user.pk or may(user, Role.EDITOR, job.layer.network)
 
 
 @admin.register(Recipe)
