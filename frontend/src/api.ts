@@ -1,6 +1,7 @@
 /** The server's survey API: types and one call each. */
 
 import type { Scaling } from "./layout";
+import type { SurveyLink } from "./link";
 
 export interface StudyTexts {
   welcome: string;
@@ -209,10 +210,15 @@ function apiError(status: number, text: string): ApiError {
   }
 }
 
-/** The study with its texts in `language`, or in the server's first choice. */
-export function getStudy(slug: string, language: string | null, ticket: string | null): Promise<Study> {
+/** The study with its texts in `language`, or in the server's first choice, as this link may see it. */
+export function getStudy(
+  slug: string,
+  language: string | null,
+  { mode, ticket }: Pick<SurveyLink, "mode" | "ticket">,
+): Promise<Study> {
   const wanted = new URLSearchParams();
   if (language) wanted.set("language", language);
+  if (mode === "pilot") wanted.set("mode", mode);
   if (ticket) wanted.set("ticket", ticket);
   const query = wanted.size > 0 ? `?${wanted}` : "";
   return request("GET", `/api/studies/${encodeURIComponent(slug)}/${query}`);

@@ -34,10 +34,10 @@ async function main(app: HTMLElement): Promise<void> {
 
 /** In the language that the address asks for, else in one that the browser prefers. */
 async function loadStudy(slug: string): Promise<Study> {
-  const { language: requested, ticket } = readLink(window.location.search);
-  const study = await getStudy(slug, null, ticket);
-  const language = chooseLanguage(study.languages, requested, navigator.languages);
-  return language === study.language ? study : getStudy(slug, language, ticket);
+  const link = readLink(window.location.search);
+  const study = await getStudy(slug, null, link);
+  const language = chooseLanguage(study.languages, link.language, navigator.languages);
+  return language === study.language ? study : getStudy(slug, language, link);
 }
 
 function showMessage(app: HTMLElement, text: string, title?: string, error?: unknown): void {

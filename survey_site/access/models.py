@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -11,6 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from simple_history.models import HistoricalRecords
 
+from survey_site.access.dependants import NamesDependantsQuerySet
 from survey_site.access.token_models import ApiToken, Scope
 
 __all__ = ["ApiToken", "AuditEvent", "Membership", "Role", "Scope", "SharedQuerySet", "User", "at_least"]
@@ -66,7 +67,7 @@ class Membership(models.Model):
         return f"{self.user}: {self.get_role_display()} of {self.content_object}"
 
 
-class SharedQuerySet(models.QuerySet[Any]):
+class SharedQuerySet(NamesDependantsQuerySet):
     """Rows that are shared by membership."""
 
     def visible_to(self, user: User) -> Self:

@@ -15,6 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from unfold.admin import GenericTabularInline, ModelAdmin
 
+from survey_site.access.dependants import NamesDependantsAdmin
 from survey_site.access.history import ChangeList
 from survey_site.access.models import Membership
 from survey_site.access.roles import Role, is_researcher, may
@@ -49,7 +50,7 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
-class RoleAdmin(VisibleRows, ModelAdmin):
+class RoleAdmin(NamesDependantsAdmin, VisibleRows, ModelAdmin):
     """Rows with a `visible_to`: seen by viewers, changed by editors and deleted by owners of what they
     belong to; whoever makes one owns it.
     """

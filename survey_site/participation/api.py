@@ -84,7 +84,7 @@ class StudyInfo(APIView):
 
     def get(self, request: Request, slug: str) -> Response:
         study = get_object_or_404(Study, slug=slug)
-        ticket = request.query_params.get("ticket", "")
+        ticket, mode = (request.query_params.get(name, "") for name in ("ticket", "mode"))
         version = preview_version(study, ticket) if ticket else study.current_version
         if version is None:
             return Response({"code": "not_open", "detail": "this study has not opened yet"}, status=404)
@@ -97,7 +97,7 @@ class StudyInfo(APIView):
                 "recruiter": study.recruiter,
                 "title": texts["title"],
                 "status": StudyStatus(study.status),
-                "accepting": study.is_accepting or bool(ticket),
+                "accepting": bool(ticket) or study.is_accepting(pilots=mode == Mode.PILOT),
                 "full": services.is_full(study.pk, Mode.REAL, version.settings["quota"]),
                 "languages": sorted(version.texts),
                 "language": language,

@@ -12,6 +12,7 @@ from django.db.models import Count, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from simple_history.models import HistoricalRecords
 
+from survey_site.access.dependants import NamesDependants, NamesDependantsQuerySet
 from survey_site.access.models import SharedQuerySet, User
 from workers.iri import recipe as iri_recipe
 
@@ -53,7 +54,7 @@ class NetworkState(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
-class Network(models.Model):
+class Network(NamesDependants):
     """The DNN under test. Other weights are another network; it cannot change once an IRI exists."""
 
     slug = models.SlugField(unique=True)
@@ -102,12 +103,12 @@ class Network(models.Model):
         return self.name
 
 
-class LayerQuerySet(models.QuerySet["Layer"]):
+class LayerQuerySet(NamesDependantsQuerySet):
     def visible_to(self, user: User) -> Self:
         return self.filter(network__in=Network.objects.visible_to(user))
 
 
-class Layer(models.Model):
+class Layer(NamesDependants):
     """A module, graph node or token selection of a network, found by a worker; with its network it is the
     pair of the method.
     """
@@ -128,7 +129,7 @@ class Layer(models.Model):
         return f"{self.network.name} · {self.name}"
 
 
-class ImageSet(models.Model):
+class ImageSet(NamesDependants):
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
     licence = models.CharField(max_length=200, blank=True)
@@ -146,7 +147,7 @@ class ImageSet(models.Model):
         return self.name
 
 
-class TargetImage(models.Model):
+class TargetImage(NamesDependants):
     """A natural image of a set, whose representation is matched."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -154,6 +155,8 @@ class TargetImage(models.Model):
     image = models.ForeignKey(StoredImage, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
     label = models.CharField(max_length=120, blank=True)
+
+    objects = NamesDependantsQuerySet.as_manager()
 
     history = HistoricalRecords()
 
@@ -165,7 +168,7 @@ class TargetImage(models.Model):
         return self.name
 
 
-class Recipe(models.Model):
+class Recipe(NamesDependants):
     """What determines an IRI apart from pair, target and RNG seed. Immutable once used."""
 
     name = models.CharField(max_length=120)
@@ -173,6 +176,8 @@ class Recipe(models.Model):
     spec = models.TextField(help_text="Canonical JSON of workers.iri.recipe.Recipe.")
     sha256 = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = NamesDependantsQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -225,7 +230,7 @@ class JobStatus(models.TextChoices):
 OPEN_JOBS = (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
-class IRIJobQuerySet(models.QuerySet["IRIJob"]):
+class IRIJobQuerySet(NamesDependantsQuerySet):
     def visible_to(self, user: User) -> Self:
         """Jobs of networks and image sets that are both shared with `user`."""
         if getattr(user, "is_superuser", False):
@@ -245,7 +250,7 @@ class IRIJobQuerySet(models.QuerySet["IRIJob"]):
         return self.filter(open_iris, cancelled_at=None).distinct()
 
 
-class IRIJob(models.Model):
+class IRIJob(NamesDependants):
     """What one queueing asked for: one pair, one recipe, one image set."""
 
     layer = models.ForeignKey(Layer, on_delete=models.PROTECT, related_name="jobs")
@@ -479,7 +484,7 @@ class IRIStatus(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-class IRIQuerySet(models.QuerySet["IRI"]):
+class IRIQuerySet(NamesDependantsQuerySet):
     def visible_to(self, user: User) -> Self:
         """IRIs of networks and image sets that are both shared with `user`."""
         if getattr(user, "is_superuser", False):
@@ -499,7 +504,7 @@ class IRIQuerySet(models.QuerySet["IRI"]):
         return self.select_related("image", "start_image", "target_resized", "target")
 
 
-class IRI(models.Model):
+class IRI(NamesDependants):
     """An identically represented input, made when queued and filled when found.
 
     `target_resized` is the target at the recipe's resolution: the image whose representation was

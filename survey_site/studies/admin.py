@@ -23,7 +23,8 @@ from survey_site.access.roles import Role
 from survey_site.stimuli.models import IRIStatus
 from survey_site.stimuli.services import ImageRefused
 from survey_site.studies import services
-from survey_site.studies.exclusion_form import ExclusionForm, exclusion_rows
+from survey_site.studies.exclusion_form import exclusion_rows
+from survey_site.studies.locks import LOCKED, LockedWhileOpen, is_locked
 from survey_site.studies.models import (
     Condition,
     LabelIcon,
@@ -33,18 +34,22 @@ from survey_site.studies.models import (
     StudyStatus,
     StudyText,
 )
+from survey_site.studies.plans import planned_counts
 from survey_site.studies.quality import iri_quality
+from survey_site.studies.readiness import missing_for_opening
+from survey_site.studies.study_form import StudyForm
 from survey_site.studies.texts import DEFAULT_TEXTS
 
 STATUS_COLOURS = {
     StudyStatus.DRAFT: "info",
+    StudyStatus.PILOT: "info",
     StudyStatus.OPEN: "success",
     StudyStatus.PAUSED: "warning",
     StudyStatus.CLOSED: "danger",
 }
 
 
-class ConditionInline(ByParent, StackedInline):
+class ConditionInline(LockedWhileOpen, ByParent, StackedInline):
     model = Condition
     fields = [
         ("slug", "layer"),
@@ -91,7 +96,7 @@ class IconForm(forms.ModelForm):
         return None
 
 
-class IconInline(ByParent, StackedInline):
+class IconInline(LockedWhileOpen, ByParent, StackedInline):
     """Pictures for the labels of classification."""
 
     model = LabelIcon
@@ -101,7 +106,7 @@ class IconInline(ByParent, StackedInline):
     tab = True
 
 
-class QuestionInline(ByParent, StackedInline):
+class QuestionInline(LockedWhileOpen, ByParent, StackedInline):
     """The questionnaire after the trials."""
 
     model = Question
@@ -116,7 +121,7 @@ class QuestionInline(ByParent, StackedInline):
     tab = True
 
 
-class TextInline(ByParent, StackedInline):
+class TextInline(LockedWhileOpen, ByParent, StackedInline):
     model = StudyText
     extra = 0
     tab = True
@@ -135,8 +140,8 @@ class StudyAdmin(SharedAdmin):
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [ConditionInline, TextInline, QuestionInline, IconInline]
-    actions_submit_line = ["preview_now", "open_now", "pause_now", "close_now"]
-    form = ExclusionForm
+    actions_submit_line = ["preview_now", "pilot_now", "open_now", "pause_now", "close_now"]
+    form = StudyForm
     readonly_fields = ["status_text", "links", "trial_counts", "missing", "iris_shown"]
     fieldsets = [
         (
@@ -147,6 +152,7 @@ class StudyAdmin(SharedAdmin):
                     ("status_text", "links"),
                     ("trial_counts", "missing"),
                     "iris_shown",
+                    ("preregistration_url", "seen"),
                 ]
             },
         ),
@@ -211,11 +217,15 @@ class StudyAdmin(SharedAdmin):
     ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Study | None = None) -> list[str]:
-        """The slug is in the participants' link: it stays once the study has opened. Pay stays while open."""
+        """The slug is in the participants' link: it stays once the study has opened."""
         if obj is None:
             return list(self.readonly_fields)
-        pay = ["base_pay", "currency"] if obj.status == StudyStatus.OPEN else []
-        return [*self.readonly_fields, *(["slug"] if obj.versions.exists() else []), *pay]
+        return [*self.readonly_fields, *(["slug"] if obj.versions.exists() else [])]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Study | None = None) -> Any:
+        (title, first), *others = super().get_fieldsets(request, obj)
+        told = {**first, "description": LOCKED} if is_locked(obj) else first
+        return [(title, told), *others]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Study | None = None) -> Any:
         return {} if obj else self.prepopulated_fields
@@ -285,7 +295,7 @@ class StudyAdmin(SharedAdmin):
     def trial_counts(self, study: Study) -> str:
         if study.pk is None:
             return "after saving with conditions"
-        counts = services.planned_counts(study)
+        counts = planned_counts(study)
         seen = counts["per_participant"] + counts["catch"] + counts["repeats"]
         sentences = [
             f"{_counted(counts['main'], 'main trial')} in {_counted(study.conditions.count(), 'condition')}, "
@@ -302,7 +312,7 @@ class StudyAdmin(SharedAdmin):
     def missing(self, study: Study) -> SafeString | str:
         if study.pk is None:
             return "conditions, then IRIs for each of them"
-        sentences = services.missing_for_opening(study)
+        sentences = missing_for_opening(study)
         if not sentences:
             return "nothing"
         return format_html(
@@ -340,14 +350,17 @@ class StudyAdmin(SharedAdmin):
     def has_preview_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return self._is_in(request, object_id, StudyStatus.values)
 
+    def has_pilot_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self._is_in(request, object_id, [StudyStatus.DRAFT, StudyStatus.PILOT])
+
     def has_open_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return self._is_in(request, object_id, StudyStatus.values)
+        return self._is_in(request, object_id, [one for one in StudyStatus.values if one != StudyStatus.OPEN])
 
     def has_pause_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return self._is_in(request, object_id, [StudyStatus.OPEN])
 
     def has_close_now_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return self._is_in(request, object_id, [StudyStatus.OPEN, StudyStatus.PAUSED])
+        return self._is_in(request, object_id, [StudyStatus.OPEN, StudyStatus.PAUSED, StudyStatus.PILOT])
 
     def _is_in(self, request: HttpRequest, object_id: Any, statuses: list[str]) -> bool:
         """A button is offered where it makes sense: to editors of a study in one of the statuses.
@@ -363,6 +376,15 @@ class StudyAdmin(SharedAdmin):
     @action(description="Save and preview", permissions=["preview_now"])
     def preview_now(self, request: HttpRequest, study: Study) -> None:
         """Saving is all there is to do here; the preview itself is another page."""
+
+    @action(description="Save and pilot", permissions=["pilot_now"])
+    def pilot_now(self, request: HttpRequest, study: Study) -> None:
+        try:
+            version = services.pilot_study(study=study, by=request.user)
+        except services.StudyRefused as refusal:
+            messages.error(request, f"The study cannot be piloted: {refusal}")
+        else:
+            messages.success(request, f"Piloting version {version.number} ({version.sha256[:8]}).")
 
     @action(description="Save and open", permissions=["open_now"])
     def open_now(self, request: HttpRequest, study: Study) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from django.db import transaction
 
 from survey_site.studies.exclusion_rules import ExclusionError, Researcher, Rule, refuse_twice
+from survey_site.studies.locks import refuse_if_open
 from survey_site.studies.models import ExclusionRule, Study
 
 
@@ -15,8 +16,10 @@ from survey_site.studies.models import ExclusionRule, Study
 def set_rules(study: Study, rules: Sequence[Rule]) -> None:
     """Replace the study's rules, in this order. The next opening freezes them; earlier versions keep theirs.
 
-    Raises ExclusionError for a rule that occurs twice and for the researcher's own decisions.
+    Raises ExclusionError for a rule that occurs twice and for the researcher's own decisions, StudyRefused
+    while the study is open.
     """
+    refuse_if_open(study)
     refuse_researcher(rules)
     refuse_twice(rules)
     study.exclusion_rules.all().delete()

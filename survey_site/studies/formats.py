@@ -167,6 +167,8 @@ def _labelled(condition: ConditionPlan, item: Item, offered: Sequence[str]) -> P
 def _foils(condition: ConditionPlan, seed: int) -> list[str]:
     """A foil for every item: its start image, or another item's target, each target as often as it occurs."""
     if condition.foil_rule == "start":
+        if same := [item.key for item in condition.items if item.start == item.target]:
+            raise DesignError(f"no foil, since the start image is the target itself: {', '.join(same)}")
         return [item.start for item in condition.items]
     if condition.foil_rule != "natural":
         raise DesignError(f"foil rule is {condition.foil_rule!r}; allowed: start, natural")

@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
 
+from survey_site.access.dependants import NamesDependants, NamesDependantsQuerySet
 from survey_site.access.models import SharedQuerySet
 from survey_site.stimuli.models import IRI, ImageSet, IRIQuerySet, IRIStatus, Layer, Recipe, StoredImage
 from survey_site.studies.exclusion_rules import RULES, ExclusionError, Rule, rule_from_dict
@@ -23,6 +24,7 @@ from survey_site.studies.questionnaire import Field, fault_of, parse_choices
 
 class StudyStatus(models.TextChoices):
     DRAFT = "draft", "Draft"
+    PILOT = "pilot", "Pilot: no real participants yet"
     OPEN = "open", "Open"
     PAUSED = "paused", "Paused"
     CLOSED = "closed", "Closed"
@@ -74,7 +76,7 @@ class TrialKind(models.TextChoices):
     CATCH = "catch", "Catch"
 
 
-class Study(models.Model):
+class Study(NamesDependants):
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
     status = models.CharField(max_length=10, choices=StudyStatus, default=StudyStatus.DRAFT, editable=False)
@@ -203,14 +205,27 @@ class Study(models.Model):
         validators=[URLValidator(schemes=["http", "https"])],
         help_text="Where the page leads at the end, if anywhere. Prolific's address is made from the codes.",
     )
+    preregistration_url = models.URLField(
+        "preregistration",
+        blank=True,
+        validators=[URLValidator(schemes=["http", "https"])],
+        help_text="Address of the registered plan (OSF, AsPredicted); frozen with each version.",
+    )
+    revision = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counts the changes; the database does, whoever writes."
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
+    #: What may change while people take part: it is about who comes, and no version freezes it. A trigger
+    #: refuses everything else.
+    EDITABLE_WHILE_OPEN = ("name", "recruiter", "recruiter_study_id", "group")
+
     objects = SharedQuerySet.as_manager()
 
-    history = HistoricalRecords()
+    history = HistoricalRecords(excluded_fields=["revision"])
 
     class Meta:
         ordering = ["-created_at"]
@@ -243,8 +258,13 @@ class Study(models.Model):
         return self.versions.order_by("-number").first()
 
     @property
-    def is_accepting(self) -> bool:
+    def is_open(self) -> bool:
+        """People take part, so the design is locked."""
         return self.status == StudyStatus.OPEN
+
+    def is_accepting(self, *, pilots: bool = False) -> bool:
+        """Whether somebody can begin now; pilots can before others do."""
+        return self.is_open or (pilots and self.status == StudyStatus.PILOT)
 
 
 class StudyText(models.Model):
@@ -352,12 +372,12 @@ class FoilRule(models.TextChoices):
     NATURAL = "natural", "A natural image: another target of the condition"
 
 
-class ConditionQuerySet(models.QuerySet["Condition"]):
+class ConditionQuerySet(NamesDependantsQuerySet):
     def with_pairs(self) -> Self:
         return self.select_related("layer__network", "recipe", "image_set")
 
 
-class Condition(models.Model):
+class Condition(NamesDependants):
     """Study x pair x recipe: what a score is computed for."""
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="conditions")
@@ -481,7 +501,7 @@ class SeenVersionManager(models.Manager["StudyVersion"]):
         return super().get_queryset().filter(number__gt=0)
 
 
-class StudyVersion(FrozenModel):
+class StudyVersion(NamesDependants, FrozenModel):
     """What participants see, immutable: settings, texts, trials, with a hash over all of it."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="versions")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
-from decimal import Decimal
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
@@ -16,9 +14,10 @@ from django.utils.text import slugify
 
 from survey_site.access.models import User
 from survey_site.access.services import make_owner, record_event
-from survey_site.stimuli.models import ImageSet, IRIJob, IRIStatus, Layer, Recipe, StoredImage
+from survey_site.stimuli.models import ImageSet, IRIJob, Layer, Recipe, StoredImage
 from survey_site.stimuli.services.images import clean_image, encode_png, store_image
-from survey_site.studies import design, formats
+from survey_site.studies import design
+from survey_site.studies.locks import refuse_if_open
 from survey_site.studies.models import (
     Condition,
     Shows,
@@ -31,17 +30,14 @@ from survey_site.studies.models import (
     TrialOption,
     TrialReference,
 )
-from survey_site.studies.money import MoneyError, minor_units
-from survey_site.studies.planned import ConditionPlan, DesignError, Item, PlannedTrial
+from survey_site.studies.planned import PlannedTrial
+from survey_site.studies.plans import plan_conditions
 from survey_site.studies.previews import PREVIEW_NUMBER
-from survey_site.studies.questionnaire import fault_of
+from survey_site.studies.readiness import missing_for_opening
+from survey_site.studies.refusals import StudyRefused as StudyRefused  # for callers
 from survey_site.studies.texts import DEFAULT_TEXTS, FIELDS, consent_version, render
 
 ICON_PX = 128
-
-
-class StudyRefused(Exception):
-    """A study that cannot be made or opened as it stands; the message says what is missing."""
 
 
 @transaction.atomic
@@ -60,7 +56,11 @@ def create_study(*, slug: str, name: str, created_by: User | None = None, **sett
 def add_condition(
     *, study: Study, layer: Layer, recipe: Recipe, image_set: ImageSet, iri_seed: int = 0, **settings: Any
 ) -> Condition:
-    """Add a pair and recipe to the draft; the slug names network, layer and recipe."""
+    """Add a pair and recipe to the draft; the slug names network, layer and recipe.
+
+    Raises StudyRefused while the study is open.
+    """
+    refuse_if_open(study)
     shows = settings.get("shows", Shows.IRI)
     parts = [layer.network.slug, slugify(layer.name), recipe.preset, "" if shows == Shows.IRI else shows]
     slug = "-".join(part.strip("_-") for part in parts if part)[:110]
@@ -98,153 +98,6 @@ def study_from_jobs(
     return study
 
 
-def missing_for_opening(study: Study) -> list[str]:
-    """What keeps the study from opening, one sentence each; empty if nothing does."""
-    conditions = list(study.conditions.with_pairs())
-    if not conditions:
-        return ["the study has no conditions"]
-    missing = [sentence for condition in conditions for sentence in _missing_in(condition)]
-    sizes = {size for condition in conditions for size in _sizes(condition)}
-    if len(sizes) > 1:
-        names = ", ".join(f"{size} px" for size in sorted(sizes))
-        missing.append(f"images of one study have one size, but the conditions have {names}")
-    if not study.texts.exists():
-        missing.append("the study has no texts")
-    return missing or _missing_in_plan(study)
-
-
-def _missing_in_plan(study: Study) -> list[str]:
-    """What the conditions, each of which is whole, do not allow together."""
-    missing = _missing_in_questions(study)
-    if study.practice_pass > study.n_practice:
-        missing.append(
-            f"{study.practice_pass} right answers are needed of {study.n_practice} practice trials"
-        )
-    if study.failed_check_code and study.catch_pass > study.n_catch:
-        missing.append(f"{study.catch_pass} right answers are needed of {study.n_catch} catch trials")
-    missing += _missing_in_pay(study)
-    try:
-        design.check_repeats(planned_counts(study)["main"], session_plan(study))
-    except DesignError as error:
-        missing.append(str(error))
-    return missing
-
-
-def _missing_in_pay(study: Study) -> list[str]:
-    try:
-        minor_units(Decimal(str(study.base_pay)), study.currency)
-    except MoneyError as error:
-        return [str(error)]
-    return []
-
-
-def _missing_in_questions(study: Study) -> list[str]:
-    """Every language asks the same, and every question can be asked."""
-    questions = list(study.questions.all())
-    faults = [
-        f"question {question}: {fault}" for question in questions if (fault := fault_of(question.as_field()))
-    ]
-    asked = {
-        language: {(one.name, one.kind) for one in questions if one.language == language}
-        for language in study.texts.values_list("language", flat=True)
-    }
-    everything = {(one.name, one.kind) for one in questions}
-    lacking = [
-        f"the questionnaire in {language} lacks {', '.join(sorted(name for name, _ in everything - own))}"
-        for language, own in sorted(asked.items())
-        if everything - own
-    ]
-    return faults + lacking
-
-
-def session_plan(settings: Study | Mapping[str, Any]) -> design.SessionPlan:
-    """The plan of one session, from a draft or from a version's frozen settings."""
-    names = [field.name for field in fields(design.SessionPlan)]
-    source = settings if isinstance(settings, Mapping) else vars(settings)
-    return design.SessionPlan(**{name: source[name] for name in names})
-
-
-def _missing_in(condition: Condition) -> list[str]:
-    by_status = Counter(condition.iris().values_list("status", flat=True))
-    total, unfinished = by_status.total(), by_status.total() - by_status[IRIStatus.DONE]
-    if total == 0:
-        return [f"condition {condition.slug}: no IRIs were queued for this pair, recipe and image set"]
-    if unfinished:
-        counts = ", ".join(
-            f"{by_status[one]} {one}" for one in IRIStatus if one != IRIStatus.DONE and by_status[one]
-        )
-        return [f"condition {condition.slug}: {unfinished} of {total} IRIs are not finished ({counts})"]
-    if not condition.usable_iris().exists():
-        return [
-            f"condition {condition.slug}: all {total} IRIs failed their quality check "
-            "(tick “include IRIs that failed” to show them all the same)"
-        ]
-    fault = formats.fault_of(plan_condition(condition))
-    return [f"condition {condition.slug}: {fault}"] if fault else []
-
-
-def _sizes(condition: Condition) -> set[int]:
-    return set(condition.usable_iris().values_list("image__width", flat=True))
-
-
-def plan_conditions(study: Study) -> list[ConditionPlan]:
-    """The study's conditions as the design wants them, from the IRIs that are finished now."""
-    return [plan_condition(condition) for condition in study.conditions.with_pairs().order_by("slug")]
-
-
-def plan_condition(condition: Condition) -> ConditionPlan:
-    icons = condition.study.icons.values_list("label", "image__sha256")
-    labels = condition.image_set.targets.exclude(label="").values_list("label", flat=True)
-    return ConditionPlan(
-        slug=condition.slug,
-        format=condition.format,
-        items=_items(condition),
-        n_options=condition.n_options,
-        foil_rule=condition.foil_rule,
-        labels=tuple(sorted(set(labels))),
-        icons=dict(icons),
-    )
-
-
-def _items(condition: Condition) -> tuple[Item, ...]:
-    rows = condition.usable_iris().order_by("target__name", "pk")
-    found = rows.values_list(
-        "pk",
-        "target__name",
-        "target__label",
-        "image__sha256",
-        "target_resized__sha256",
-        "start_image__sha256",
-    )
-    return tuple(
-        Item(
-            key=name,
-            reference={Shows.IRI: iri, Shows.TARGET: target, Shows.START: start}[Shows(condition.shows)],
-            target=target,
-            start=start,
-            label=label,
-            iri=str(pk),
-        )
-        for pk, name, label, iri, target, start in found
-    )
-
-
-def planned_counts(study: Study) -> dict[str, int]:
-    """Trials that opening now would make: main, catch and practice; what one person sees of the main ones,
-    how many of those twice; and IRIs left over, which fill no group of a matching condition.
-    """
-    plans = [plan for plan in plan_conditions(study) if formats.fault_of(plan) is None]
-    main = sum(len(formats.main_trials(plan, seed=study.rng_seed)) for plan in plans)
-    return {
-        "main": main,
-        "catch": study.n_catch if main else 0,
-        "practice": study.n_practice if main else 0,
-        "per_participant": min(study.trials_per_participant or main, main),
-        "repeats": study.n_repeats if main else 0,
-        "left_over": sum(formats.left_over(plan) for plan in plans),
-    }
-
-
 def icon_image(data: bytes) -> StoredImage:
     """The picture of a label, from an image file. Raises ImageRefused for what is not one."""
     picture = clean_image(data)
@@ -258,6 +111,22 @@ def open_study(*, study: Study, opened_by: User | None = None) -> StudyVersion:
 
     Raises StudyRefused naming everything that is missing.
     """
+    return _frozen_with(study, StudyStatus.OPEN, "open study", opened_by)
+
+
+@transaction.atomic
+def pilot_study(*, study: Study, by: User | None = None) -> StudyVersion:
+    """Freeze the draft and let pilots in, but nobody else yet; the draft can be changed all the same.
+
+    An open study takes pilots as it is. Raises StudyRefused naming everything that is missing.
+    """
+    current = Study.objects.get(pk=study.pk)
+    if current.is_open and current.current_version:
+        return current.current_version
+    return _frozen_with(study, StudyStatus.PILOT, "pilot study", by)
+
+
+def _frozen_with(study: Study, status: str, action: str, by: User | None) -> StudyVersion:
     study = Study.objects.select_for_update().get(pk=study.pk)
     missing = missing_for_opening(study)
     if missing:
@@ -265,9 +134,9 @@ def open_study(*, study: Study, opened_by: User | None = None) -> StudyVersion:
     if not study.completion_code:
         study.completion_code = secrets.token_hex(4).upper()
     version = _freeze(study)
-    study.status = StudyStatus.OPEN
+    study.status = status
     study.save()
-    record_event(user=opened_by, action="open study", subject=study, detail={"version": version.number})
+    record_event(user=by, action=action, subject=study, detail={"version": version.number})
     return version
 
 
@@ -358,7 +227,7 @@ def frozen_settings(study: Study, trials: Iterable[PlannedTrial]) -> dict[str, A
         "image_frames", "reference_ms", "mask_ms", "confidence_levels", "rng_seed", "mobile_policy",
         "keyboard_shortcuts", "image_scaling", "completion_code", "refusal_code", "screened_out_code",
         "failed_check_code", "catch_pass", "completion_url",
-        "withdrawal", "base_pay_minor", "currency",
+        "withdrawal", "base_pay_minor", "currency", "preregistration_url",
     ]  # fmt: skip
     return {
         **{name: getattr(study, name) for name in names},

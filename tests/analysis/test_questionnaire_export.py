@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def study() -> Study:
-    study = draft_study(n=1, n_catch=0)
+    study = draft_study(n=2, n_catch=0)
     for name, kind in (("words", "long_text"), ("age", "number"), ("pets", "choices"), ("note", "text")):
         choices = "cat\ndog\nowl" if kind == "choices" else ""
         study.questions.create(name=name, kind=kind, label=name, choices=choices)

@@ -58,7 +58,7 @@ def filled_study(*, participants: int, items: int, layers: int = 5, rng_seed: in
 
 
 def _conditions(layers: int) -> list[Condition]:
-    study = Study.objects.create(slug="large", name="A large study", status="open")
+    study = Study.objects.create(slug="large", name="A large study")
     spec = preset("reg_free")
     recipe = Recipe.objects.create(
         name="reg_free", preset="reg_free", spec=spec.to_json(), sha256=spec.sha256
@@ -88,6 +88,7 @@ def _conditions(layers: int) -> list[Condition]:
                     image_set=images,
                 )
             )
+    Study.objects.filter(pk=study.pk).update(status="open")  # last, since it locks the design
     return made
 
 

@@ -26,6 +26,7 @@ from survey_site.stimuli.models import (
     Worker,
 )
 from survey_site.studies.models import Study, StudyStatus
+from survey_site.studies.services import pause_study
 from tests.builders import (
     NO_SHARING,
     claim,
@@ -42,7 +43,7 @@ from tests.builders import (
     researcher,
     superuser,
 )
-from tests.participation.visitor import response, running
+from tests.participation.visitor import Visitor, response, running
 
 pytestmark = pytest.mark.django_db
 
@@ -440,12 +441,12 @@ def test_what_was_changed_on_the_form_is_part_of_what_opens(client: Client) -> N
     changed = study_form(
         study,
         "open_now",
-        **{"n_catch": 7, "texts-0-consent": "Brand new terms.", "conditions-0-include_failed": "on"},
+        **{"n_catch": 1, "texts-0-consent": "Brand new terms.", "conditions-0-include_failed": "on"},
     )
     assert client.post(url(Study, "change", study.pk), changed).status_code == 302
     version = study.current_version
     assert version is not None
-    assert version.settings["n_catch"] == 7
+    assert version.settings["n_catch"] == 1
     assert version.settings["conditions"][0]["include_failed"] is True
     assert "Brand new terms." in version.texts["en"]["consent"]
 
@@ -472,6 +473,7 @@ def test_nothing_opens_pauses_or_closes_by_looking(client: Client) -> None:
 
 def test_a_condition_that_people_saw_cannot_be_given_another_meaning(client: Client) -> None:
     study = opened_study(n=2)
+    pause_study(study=study)
     answer = client.post(
         url(Study, "change", study.pk), study_form(study, "open_now", **{"conditions-0-iri_seed": 9})
     )
@@ -482,6 +484,7 @@ def test_a_condition_that_people_saw_cannot_be_given_another_meaning(client: Cli
 
 def test_a_condition_or_study_that_people_saw_cannot_be_deleted(client: Client) -> None:
     study = opened_study(n=2)
+    pause_study(study=study)
     deleted = client.post(
         url(Study, "change", study.pk), study_form(study, "open_now", **{"conditions-0-DELETE": "on"})
     )
@@ -552,3 +555,17 @@ def test_a_set_is_renamed_without_an_upload(client: Client) -> None:
     assert client.post(url(ImageSet, "change", made.pk), form).status_code == 302
     made.refresh_from_db()
     assert (made.name, made.targets.count()) == ("Renamed", 1)
+
+
+@pytest.mark.parametrize("model", [Network, ImageSet, Study])
+def test_the_delete_page_names_the_studies_that_depend_on_it(client: Client, model: Any) -> None:
+    opened_study(n=2, n_catch=0)
+    for _ in range(2):
+        Visitor().start()
+    row = model.objects.get()
+    address = url(model, "delete", row.pk)
+    for answer in (client.get(address), client.post(address, {"post": "yes"})):
+        page = answer.content.decode()
+        assert ("Faces v1 (2 sessions)" if model is Study else "study Faces (2 sessions)") in page
+        assert "IRI of" not in page
+    assert model.objects.filter(pk=row.pk).exists()

@@ -11,7 +11,7 @@ from survey_site.access.services import give_role
 from survey_site.analysis.models import Exclusion
 from survey_site.participation.models import StudySession
 from survey_site.studies.models import Study
-from survey_site.studies.services import open_study
+from survey_site.studies.services import open_study, pause_study
 from tests.analysis.answered_study import AnsweredStudy, answered_study
 from tests.builders import draft_study, finished_job, logged_in, researcher, superuser, version_of
 from tests.console.test_admin import study_form, url
@@ -49,6 +49,7 @@ def test_other_rules_are_another_version_and_the_former_keeps_its_own(client: Cl
     study = draft_study(n=2)
     first = open_study(study=study)
     assert open_study(study=study) == first
+    pause_study(study=study)
     save(client, study, exclude_catch_rate="on")
     second = open_study(study=study)
     assert (first.exclusion_rules, second.number) == ([], 2)

@@ -16,7 +16,7 @@ PAGE = "/admin/links/faces/"
 
 
 def test_whoever_may_change_the_study_makes_links_and_downloads_them() -> None:
-    study = opened_study(n=1, recruiter="single_use")
+    study = opened_study(n=2, recruiter="single_use")
     client = logged_in(member(Role.EDITOR, study))
     answer = client.post(PAGE, {"n": 3}, follow=True).content.decode()
     assert "3 new links; the file below has them." in answer
@@ -31,23 +31,23 @@ def test_whoever_may_change_the_study_makes_links_and_downloads_them() -> None:
 
 @pytest.mark.parametrize("n", ["0", "10001", "many", ""])
 def test_a_number_that_cannot_be_makes_none(n: str) -> None:
-    opened_study(n=1, recruiter="single_use")
+    opened_study(n=2, recruiter="single_use")
     assert 'role="alert"' in logged_in(superuser()).post(PAGE, {"n": n}).content.decode()
     assert not SingleUseLink.objects.exists()
 
 
 def test_nobody_else_sees_a_link_and_other_studies_have_none() -> None:
-    study = opened_study(n=1, recruiter="single_use")
+    study = opened_study(n=2, recruiter="single_use")
     stranger, analyst = researcher(), member(Role.ANALYST, study)
     for address in (PAGE, f"{PAGE}links.csv"):
         assert Client().get(address).status_code == 302
         assert logged_in(stranger).get(address).status_code == 404
         assert logged_in(analyst).get(address).status_code == 403
-    opened_study("other", slug="other", n=1)
+    opened_study("other", slug="other", n=2)
     assert logged_in(superuser()).get("/admin/links/other/").status_code == 404
 
 
 def test_the_study_leads_to_its_links() -> None:
-    study = opened_study(n=1, recruiter="single_use")
+    study = opened_study(n=2, recruiter="single_use")
     page = logged_in(superuser()).get(f"/admin/studies/study/{study.pk}/change/").content.decode()
     assert f'href="{PAGE}"' in page

@@ -91,7 +91,7 @@ def test_a_preview_takes_no_ones_place_and_opening_begins_at_version_one(study: 
 def test_without_a_ticket_there_is_no_preview(study: Study, ticket: str) -> None:
     good = ticket_of(study)
     if ticket == "other":
-        ticket = ticket_of(draft_study("other", slug="other", n=1))
+        ticket = ticket_of(draft_study("other", slug="other", n=2))
         assert ticket != good
     refused = Visitor().start(mode="preview", recruitment={"ticket": ticket})
     assert (refused.status_code, refused.json()["code"]) == (403, "no_preview")

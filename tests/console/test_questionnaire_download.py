@@ -11,7 +11,7 @@ ADDRESS = "/admin/results/faces/questionnaire.csv"
 
 
 def test_whoever_sees_the_study_downloads_it() -> None:
-    opened_study(n=1)
+    opened_study(n=2)
     admin = logged_in(superuser())
     file = admin.get(ADDRESS)
     assert file["Content-Disposition"] == 'attachment; filename="faces-real-questionnaire.csv"'

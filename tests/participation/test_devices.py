@@ -95,7 +95,7 @@ def test_a_refused_phone_can_do_nothing_more() -> None:
 def test_coming_with_a_phone_is_no_participation_in_the_group() -> None:
     study_of(group="lab")
     come(phone=True, recruitment=ANNA)
-    opened_study("other", n=1, n_catch=0, slug="second", group="lab")
+    opened_study("other", n=2, n_catch=0, slug="second", group="lab")
     assert Visitor("second").start(recruitment=ANNA).status_code == 201
 
 

@@ -283,7 +283,7 @@ def test_a_time_out_is_an_answer_without_an_option(visitor: Visitor) -> None:
 
 
 def test_nothing_is_logged_before_consent() -> None:
-    opened_study(n=1)
+    opened_study(n=2)
     visitor = Visitor()
     visitor.start()
     detail = refused(visitor.log(event(1)), 403, "not_consented")

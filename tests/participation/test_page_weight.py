@@ -16,7 +16,7 @@ MOST_BYTES = 150_000
 
 
 def test_the_whole_page_weighs_at_most_150_kb_compressed() -> None:
-    opened_study(n=1)
+    opened_study(n=2)
     page = Client().get("/s/faces/").content
     files = {path.name: path.read_bytes() for path in BUILT.iterdir()}
     assert sorted(files) == ["survey.css", "survey.js"], "cd frontend && npm run build"
@@ -25,6 +25,6 @@ def test_the_whole_page_weighs_at_most_150_kb_compressed() -> None:
 
 
 def test_the_page_names_no_address_but_its_own() -> None:
-    opened_study(n=1)
+    opened_study(n=2)
     text = Client().get("/s/faces/").content.decode()
     assert "//" not in text.replace("<!DOCTYPE html>", "")

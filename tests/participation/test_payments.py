@@ -20,7 +20,7 @@ from survey_site.participation.services import payments
 from survey_site.participation.services.payments import PaymentRefused
 from survey_site.studies.models import Study
 from survey_site.studies.money import MoneyError, as_text, minor_units
-from survey_site.studies.services import StudyRefused, open_study
+from survey_site.studies.services import StudyRefused, open_study, pause_study
 from tests.builders import draft_study, opened_study, superuser, version_of
 from tests.participation.test_allocation import at_once
 from tests.participation.visitor import Visitor, response
@@ -40,7 +40,7 @@ def finished(**start: Any) -> StudySession:
 
 @pytest.fixture
 def study() -> Study:
-    return opened_study(n=1, n_catch=0, base_pay=Decimal("2.50"), currency="EUR")
+    return opened_study(n=2, n_catch=0, trials_per_participant=1, base_pay=Decimal("2.50"), currency="EUR")
 
 
 def refusal(act: Any, **arguments: Any) -> str:
@@ -51,6 +51,7 @@ def refusal(act: Any, **arguments: Any) -> str:
 
 def test_approving_records_the_base_pay_that_the_version_froze(study: Study) -> None:
     session, ada = finished(), superuser()
+    pause_study(study=study)
     Study.objects.update(base_pay=9)
     assert payments.approve(session_id=session.pk, by=ada) is True
     payment = Payment.objects.get()
@@ -172,7 +173,7 @@ def test_a_bonus_of_nothing_or_a_fortune_is_refused(study: Study, minor: int) ->
 
 @pytest.mark.django_db(transaction=True)
 def test_six_who_decide_at_once_leave_one_decision(broker: object) -> None:
-    opened_study(n=1, n_catch=0, base_pay=1)
+    opened_study(n=2, n_catch=0, trials_per_participant=1, base_pay=1)
     session, key = finished(), uuid.uuid4()
 
     def decide(number: int) -> bool:
@@ -207,7 +208,9 @@ def test_the_books_outlive_a_session(study: Study) -> None:
 
 
 def test_what_is_owed_does_not_lead_from_anonymised_answers_to_the_person() -> None:
-    study = opened_study(n=1, n_catch=0, withdrawal="anonymise", base_pay=2, recruiter="prolific")
+    study = opened_study(
+        n=2, n_catch=0, trials_per_participant=1, withdrawal="anonymise", base_pay=2, recruiter="prolific"
+    )
     person = {"PROLIFIC_PID": "anna", "STUDY_ID": "t", "SESSION_ID": "s1"}
     session = finished(recruitment=person)
     payments.approve(session_id=session.pk)
@@ -246,7 +249,7 @@ def test_pay_is_frozen_in_the_smallest_unit(study: Study) -> None:
 
 
 def test_a_study_whose_pay_cannot_be_paid_does_not_open() -> None:
-    study = draft_study(n=1, base_pay=Decimal("1.50"), currency="JPY")
+    study = draft_study(n=2, base_pay=Decimal("1.50"), currency="JPY")
     with pytest.raises(StudyRefused, match=r"1\.50 JPY cannot be paid; allowed: 0 or more, with 0 digits"):
         open_study(study=study)
 

@@ -36,7 +36,9 @@ def secret(settings: Any) -> None:
 
 @pytest.fixture
 def study() -> Study:
-    return opened_study(n=1, n_catch=0, recruiter="prolific", recruiter_study_id="their-study")
+    return opened_study(
+        n=2, n_catch=0, trials_per_participant=1, recruiter="prolific", recruiter_study_id="their-study"
+    )
 
 
 def came(pid: str, submission: str = "") -> Visitor:
@@ -126,7 +128,7 @@ def test_a_copy_under_another_id_changes_nothing(study: Study) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_deliveries_at_once_are_taken_once(broker: object) -> None:
-    opened_study(n=1, n_catch=0, recruiter="prolific")
+    opened_study(n=2, n_catch=0, recruiter="prolific")
     came("p", "s1")
     now = time.time()
     answers = at_once(6, lambda _: deliver(change("s1", "RETURNED"), at=now).json()["taken"])

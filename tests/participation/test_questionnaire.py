@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def visitor() -> Visitor:
-    study = draft_study(n=1, n_catch=0, completion_code="DONE")
+    study = draft_study(n=2, n_catch=0, trials_per_participant=1, completion_code="DONE")
     study.questions.create(name="age", kind="number", label="Age", minimum=18, is_required=True)
     study.questions.create(name="pets", kind="choices", label="Pets", choices="Dog\nCat", position=2)
     open_study(study=study)
@@ -73,6 +73,6 @@ def test_what_does_not_fit_is_refused_and_nothing_is_stored(
 
 
 def test_a_study_without_questions_takes_none() -> None:
-    opened_study(n=1)
+    opened_study(n=2)
     refused = running().log(answers(1, age=40))
     assert refused.json()["detail"] == "there is no question 'age'; there are: none"

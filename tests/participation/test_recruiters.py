@@ -156,7 +156,7 @@ def test_the_same_person_resumes_and_brings_the_submission_that_counts() -> None
 
 def test_one_participation_in_a_group_of_studies() -> None:
     for slug, group in (("one", "alike"), ("two", "alike"), ("three", "")):
-        opened_study(slug, slug=slug, n=1, n_catch=0, recruiter="prolific", group=group)
+        opened_study(slug, slug=slug, n=2, n_catch=0, recruiter="prolific", group=group)
     looked = Visitor("two")
     looked.start(recruitment={"PROLIFIC_PID": "p", "SESSION_ID": "s2"})  # opened, not consented
     taking = Visitor("one")
@@ -178,7 +178,7 @@ def test_one_participation_in_a_group_of_studies() -> None:
 def test_a_group_counts_a_person_once_who_consents_twice_at_once(broker: object) -> None:
     visitors = []
     for slug in ("one", "two"):
-        opened_study(slug, slug=slug, n=1, n_catch=0, recruiter="prolific", group="alike")
+        opened_study(slug, slug=slug, n=2, n_catch=0, recruiter="prolific", group="alike")
         visitors.append(Visitor(slug))
         visitors[-1].start(recruitment={"PROLIFIC_PID": "p", "SESSION_ID": slug})
     answers = at_once(2, lambda number: visitors[number].consent().status_code)
@@ -241,7 +241,7 @@ def test_answers_are_sent_to_mturk_and_to_nobody_else(address: str) -> None:
 
 def test_only_mturk_frames_the_page_and_only_of_its_own_studies() -> None:
     study_of("mturk")
-    opened_study("other", slug="other", n=1)
+    opened_study("other", slug="other", n=2)
     framed, plain = Client().get("/s/faces/"), Client().get("/s/other/")
     policy = framed["Content-Security-Policy"]
     frames = policy.split("frame-ancestors ")[1].split()
@@ -286,7 +286,7 @@ def test_a_single_use_link_makes_one_session_and_goes_on_with_it() -> None:
 
 def test_a_link_that_was_not_made_or_is_of_another_study_lets_nobody_in() -> None:
     study_of("single_use")
-    other = opened_study("other", slug="other", n=1, recruiter="single_use")
+    other = opened_study("other", slug="other", n=2, recruiter="single_use")
     [row] = made_links(1)
     token = row["link"].split("link=")[1]
     assert refused(Visitor()) == (400, "recruiter_id_missing")

@@ -30,7 +30,7 @@ def test_the_next_gets_the_same_list_and_seed() -> None:
 
 
 def test_releasing_twice_changes_nothing() -> None:
-    opened_study(n=1, n_catch=0)
+    opened_study(n=2, n_catch=0, trials_per_participant=1)
     session = running().session
     assert [release_slot(session_id=session.pk) for _ in range(2)] == [True, False]
 
@@ -46,7 +46,7 @@ def test_releasing_twice_changes_nothing() -> None:
     ],
 )
 def test_where_there_is_no_slot_to_release_the_reason_is_said(state: str, why: str) -> None:
-    opened_study(n=1, n_catch=0)
+    opened_study(n=2, n_catch=0, trials_per_participant=1)
     session = running().session
     StudySession.objects.update(state=state, screened_out_by="practice" if state == "screened_out" else "")
     with pytest.raises(ReleaseRefused, match=why):

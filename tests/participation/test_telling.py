@@ -69,7 +69,7 @@ def prolific(settings: Any) -> Iterator[DecidingProlific]:
 
 @pytest.fixture
 def study() -> Study:
-    return opened_study(n=1, n_catch=0, recruiter="prolific", base_pay=1)
+    return opened_study(n=2, n_catch=0, trials_per_participant=1, recruiter="prolific", base_pay=1)
 
 
 def handed_in(number: int = 1) -> StudySession:
@@ -193,7 +193,7 @@ def test_without_a_token_or_a_submission_it_is_recorded_here_only(study: Study, 
 
 @pytest.mark.django_db(transaction=True)
 def test_workers_at_once_send_each_decision_once(broker: object, prolific: DecidingProlific) -> None:
-    opened_study(n=1, n_catch=0, recruiter="prolific")
+    opened_study(n=2, n_catch=0, trials_per_participant=1, recruiter="prolific")
     for number in range(6):
         payments.approve(session_id=handed_in(number).pk)
     assert sum(at_once(4, lambda _: tell_recruiters())) == 6

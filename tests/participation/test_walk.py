@@ -174,6 +174,7 @@ def test_consent_to_a_text_that_changed_is_asked_for_again(study: Study) -> None
 def test_whoever_had_not_consented_yet_goes_on_with_the_new_version(study: Study) -> None:
     visitor, person = Visitor(), {"participant": "me"}
     visitor.start(recruitment=person)
+    pause_study(study=study)
     study.texts.update(consent="Other terms.")
     open_study(study=study)
     visitor.start(recruitment=person)  # after a reload, which shows the new text
@@ -185,6 +186,7 @@ def test_whoever_consented_stays_with_their_version(study: Study) -> None:
     visitor, person = Visitor(), {"participant": "me"}
     visitor.start(recruitment=person)
     visitor.consent()
+    pause_study(study=study)
     study.texts.update(consent="Other terms.")
     open_study(study=study)
     visitor.start(recruitment=person)
@@ -281,7 +283,12 @@ def test_entries_are_taken_after_the_end_and_out_of_order(study: Study) -> None:
 
 
 def test_finishing_leads_to_the_recruiters_address() -> None:
-    opened_study(n=1, n_catch=0, completion_url="https://app.prolific.com/submissions/complete?cc=X")
+    opened_study(
+        n=2,
+        n_catch=0,
+        trials_per_participant=1,
+        completion_url="https://app.prolific.com/submissions/complete?cc=X",
+    )
     visitor = running()
     visitor.log(response(1, visitor.presentations()[0]))
     done = visitor.finish(1).json()

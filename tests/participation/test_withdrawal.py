@@ -195,7 +195,7 @@ def test_a_link_that_nobody_gave_out_takes_nothing_back() -> None:
 
 
 def test_a_study_that_offers_none_has_no_link() -> None:
-    study = opened_study(n=1, n_catch=0, withdrawal="none")
+    study = opened_study(n=2, n_catch=0, trials_per_participant=1, withdrawal="none")
     visitor = Visitor()
     visitor.start()
     visitor.consent()
@@ -205,7 +205,7 @@ def test_a_study_that_offers_none_has_no_link() -> None:
 
 
 def test_before_consent_and_after_declining_there_is_nothing_to_withdraw() -> None:
-    opened_study(n=1, n_catch=0)
+    opened_study(n=2, n_catch=0)
     visitor = Visitor()
     visitor.start()
     assert visitor.me().json()["withdraw_url"] is None
@@ -241,7 +241,7 @@ def test_every_language_of_the_page_has_every_word() -> None:
 
 
 def test_the_page_speaks_the_sessions_language() -> None:
-    study = draft_study(n=1, n_catch=0)
+    study = draft_study(n=2, n_catch=0)
     study.texts.update(language="de", title="Bilder")
     open_study(study=study)
     visitor = Visitor()

@@ -7,7 +7,8 @@ from django.core.exceptions import ValidationError
 
 from survey_site.studies.models import Question, StudyText
 from survey_site.studies.questionnaire import AnswerError, Field, checked_answers, fault_of, parse_choices
-from survey_site.studies.services import missing_for_opening, open_study
+from survey_site.studies.readiness import missing_for_opening
+from survey_site.studies.services import open_study
 from tests.builders import draft_study
 
 PETS = (("d", "Dog"), ("c", "Cat"))
@@ -87,14 +88,14 @@ def test_a_field_that_cannot_be_asked_says_why(changes: dict[str, Any], said: st
 
 @pytest.mark.django_db
 def test_a_question_is_checked_when_it_is_written() -> None:
-    question = Question(study=draft_study(n=1), name="pet", kind="choice", label="Pet", choices="Dog")
+    question = Question(study=draft_study(n=2), name="pet", kind="choice", label="Pet", choices="Dog")
     with pytest.raises(ValidationError, match="a choice needs two or more different values"):
         question.full_clean()
 
 
 @pytest.mark.django_db
 def test_the_version_holds_the_questions_of_each_language_and_all_languages_ask_the_same() -> None:
-    study = draft_study(n=1, n_catch=0)
+    study = draft_study(n=2, n_catch=0)
     english = study.texts.get()
     StudyText.objects.create(
         study=study,

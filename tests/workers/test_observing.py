@@ -226,7 +226,7 @@ def test_a_worker_that_shuts_down_gives_the_observation_back() -> None:
 
 
 def test_options_that_are_words_are_left_unjudged_and_an_odd_one_is_found() -> None:
-    study = opened_study(n=1)
+    study = opened_study(n=2)
     version = version_of(study)
     condition = study.conditions.get()
 

@@ -23,7 +23,7 @@ async function decide(survey: Survey, api: SessionApi, note: string | null): Pro
       decided = await api.consent(button === 0, study.consent_version);
     } catch (error) {
       if (!(error instanceof ApiError && error.code === "consent_changed")) return explain(strings, error);
-      const ask = () => getStudy(study.slug, study.language, survey.link.ticket);
+      const ask = () => getStudy(study.slug, study.language, survey.link);
       survey.study = await persist(ask, isTemporary);
     }
     return null;

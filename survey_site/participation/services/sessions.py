@@ -32,7 +32,7 @@ from survey_site.participation.tokens import external_id_hash, new_token, token_
 from survey_site.studies import design
 from survey_site.studies.models import Recruiter, Study, StudyVersion, Trial, TrialKind
 from survey_site.studies.planned import PlannedOption, PlannedPresentation, PlannedReference, PlannedTrial
-from survey_site.studies.services import session_plan
+from survey_site.studies.plans import session_plan
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def start_session(
         known.save(update_fields=["version", "token_hash"])
         _note_recruiter(known, study, mode, recruitment)
         return StartedSession(session=known, token=token, is_new=False)
-    if not study.is_accepting or version is None:
+    if not study.is_accepting(pilots=mode == Mode.PILOT) or version is None:
         raise Forbidden("study_closed", f"the study is {study.status}; it takes nobody now")
     _check_group(participant, study, mode)
     drop_stale(study.pk, mode)
