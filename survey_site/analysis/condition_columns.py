@@ -71,7 +71,7 @@ CONDITION_COLUMNS: tuple[Column[ConditionFacts], ...] = (
     Column("training_set", "text", "Training set.", lambda c: c.training_set),
     Column("epsilon", "number", "Radius of adversarial training; empty if none.", lambda c: c.epsilon),
     Column("is_control", "0 or 1", "1 if the network is a control (untrained).", lambda c: c.is_control),
-    Column("weights_sha256", "text", "sha256 of the network's weights.", lambda c: c.weights_sha256),
+    Column("weights_sha256", "id", "sha256 of the network's weights.", lambda c: c.weights_sha256),
     Column("layer", "text", "Name of the layer.", lambda c: c.layer),
     Column(
         "layer_depth",
@@ -81,7 +81,7 @@ CONDITION_COLUMNS: tuple[Column[ConditionFacts], ...] = (
     ),
     Column("layer_role", "text", "`pooled`, `logits` or empty.", lambda c: c.layer_role),
     Column("recipe", "text", "Name of the recipe.", lambda c: c.recipe),
-    Column("recipe_sha256", "text", "sha256 of the recipe's canonical JSON.", lambda c: c.recipe_sha256),
+    Column("recipe_sha256", "id", "sha256 of the recipe's canonical JSON.", lambda c: c.recipe_sha256),
     Column("image_set", "text", "Slug of the image set.", lambda c: c.image_set),
     Column("iri_seed", "integer", "RNG seed of the job that made the IRIs.", lambda c: c.iri_seed),
     Column("trial_format", "text", "Format of the trials.", lambda c: c.trial_format),

@@ -45,11 +45,11 @@ def _answer(row: QuestionnaireFields) -> str | int | float:
 QUESTIONNAIRE_COLUMNS: tuple[Column[QuestionnaireFields], ...] = (
     Column(
         "participant_id",
-        "text",
+        "id",
         "Pseudonym of the participant, as in the responses.",
         lambda r: r.participant,
     ),
-    Column("session_id", "text", "The run of the participant, as in the responses.", lambda r: r.session),
+    Column("session_id", "id", "The run of the participant, as in the responses.", lambda r: r.session),
     Column("study", "text", "Slug of the study.", lambda r: r.study),
     Column("study_version", "integer", "Number of the frozen version.", lambda r: r.study_version),
     Column("mode", "text", "`real` or `pilot`.", lambda r: r.mode),

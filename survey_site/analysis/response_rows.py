@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from survey_site.analysis.columns import ExportRow
-from survey_site.analysis.exports import export_rows
+from survey_site.analysis.exporting.rows import export_rows
+from survey_site.analysis.exporting.selection import Filters, Selection
+from survey_site.analysis.response_facts import ExportRow
 from survey_site.analysis.responses import ResponseRow
 from survey_site.studies.models import Study
 
@@ -21,7 +22,7 @@ class _Names(dict[object, str]):
 def response_rows(study: Study, mode: str) -> list[ResponseRow]:
     """All responses of the study in one mode, session by session in the order shown, nobody excluded yet."""
     names = _Names()
-    return [_response_row(row, names) for row in export_rows(study, mode)]
+    return [_response_row(row, names) for row in export_rows(Selection(study, Filters(mode=mode)))]
 
 
 def with_exclusions(rows: list[ResponseRow], excluded: Collection[str]) -> list[ResponseRow]:

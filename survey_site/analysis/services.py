@@ -17,7 +17,7 @@ from survey_site.analysis.exclusion_services import (
     unfinished_sessions,
 )
 from survey_site.analysis.exclusions import flow
-from survey_site.analysis.exports import condition_facts
+from survey_site.analysis.exporting.conditions import condition_facts
 from survey_site.analysis.methods_text import methods_paragraph
 from survey_site.analysis.models import AlignmentScore
 from survey_site.analysis.observer_report import observer_report

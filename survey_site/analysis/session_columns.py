@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from survey_site.analysis.columns import Column
+from survey_site.analysis.response_facts import NO_RECRUITER_IDS, RecruiterIds
 
 
 class SessionFields(NamedTuple):
@@ -23,9 +24,10 @@ class SessionFields(NamedTuple):
     screened_out_by: str
     consented_at: datetime | None
     finished_at: datetime | None
+    recruiter_ids: RecruiterIds = NO_RECRUITER_IDS
 
 
-# Where SessionFields, in its order, are found from a StudySession.
+# Where SessionFields, in its order and without the last, are found from a StudySession.
 SESSION_PATHS = (
     "participant_id",
     "pk",
@@ -50,11 +52,11 @@ def _minutes(row: SessionFields) -> float | None:
 SESSION_COLUMNS: tuple[Column[SessionFields], ...] = (
     Column(
         "participant_id",
-        "text",
+        "id",
         "Pseudonym of the participant, as in the responses.",
         lambda r: r.participant,
     ),
-    Column("session_id", "text", "The run of the participant, as in the responses.", lambda r: r.session),
+    Column("session_id", "id", "The run of the participant, as in the responses.", lambda r: r.session),
     Column("study", "text", "Slug of the study.", lambda r: r.study),
     Column("study_version", "integer", "Number of the frozen version.", lambda r: r.study_version),
     Column("mode", "text", "`real` or `pilot`.", lambda r: r.mode),

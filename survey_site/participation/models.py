@@ -219,7 +219,7 @@ class SingleUseLink(models.Model):
 class Submission(models.Model):
     """What a recruiter calls this session: Prolific's submission, MTurk's assignment.
 
-    Ids that name a person to the recruiter are here and nowhere else; no export reads them.
+    Ids that name a person to the recruiter are here and nowhere else; only full exports read them.
     """
 
     session = models.OneToOneField(StudySession, on_delete=models.CASCADE, related_name="submission")

@@ -159,10 +159,13 @@ STATEMENTS = (
     "FROM generate_series(1, %(people)s) AS number",
     "INSERT INTO participation_participant (id, created_at) SELECT participant, now() FROM people",
     "INSERT INTO participation_studysession (id, participant_id, study_id, version_id, mode, language, "
-    "recruiter, state, token_hash, rng_seed, consent_version, client_lease, created_at, consented_at, "
-    "finished_at, last_seen_at) SELECT session, participant, %(study)s, %(version)s, 'real', 'en', 'link', "
-    "CASE WHEN number %% 50 = 0 THEN 'running' ELSE 'finished' END, session::text, number, '', '', now(), "
-    "now() - interval '9 minutes', CASE WHEN number %% 50 = 0 THEN NULL ELSE now() END, now() FROM people",
+    "recruiter, state, screened_out_by, token_hash, rng_seed, consent_version, client_lease, created_at, "
+    "consented_at, finished_at, last_seen_at, is_anonymised, next_seq, last_seq) "
+    "SELECT session, participant, %(study)s, %(version)s, 'real', 'en', 'link', "
+    "CASE WHEN number %% 50 = 0 THEN 'running' ELSE 'finished' END, '', session::text, number, '', '', "
+    "now(), now() - interval '9 minutes', CASE WHEN number %% 50 = 0 THEN NULL ELSE now() END, now(), false, "
+    "n_trials + 1, n_trials FROM people, "
+    "(SELECT count(*) AS n_trials FROM studies_trial WHERE version_id = %(version)s) AS plan",
     "CREATE TEMPORARY TABLE shown ON COMMIT DROP AS SELECT gen_random_uuid() AS presentation, session, "
     "trial.id AS trial, trial.kind, trial.number, effect, people.number AS person, "
     "row_number() OVER (PARTITION BY session ORDER BY random()) AS seq, random() < 0.5 AS is_first, "
