@@ -126,9 +126,9 @@ def test_a_matching_answer_gives_every_reference_an_option_of_its_own() -> None:
 
 
 def test_a_matching_trial_that_timed_out_has_no_options() -> None:
-    study_of("matching", 3)
+    study_of("matching", 3, time_limit_ms=2500)
     visitor = running()
-    entry = matched(1, visitor.presentations()[0], None, None, None, timed_out=True, rt=None)
+    entry = matched(1, visitor.presentations()[0], None, None, None, timed_out=True, rt=None, rt_raw_ms=None)
     assert visitor.log(entry).status_code == 200
     assert Response.objects.filter(option=None, timed_out=True).count() == 3
 
@@ -143,14 +143,15 @@ def test_a_matching_trial_that_timed_out_has_no_options() -> None:
     ],
 )
 def test_confidence_is_what_the_study_asks_for(levels: int | None, given: int | None, said: str) -> None:
-    study_of("two_afc", 2, confidence_levels=levels)
+    study_of("two_afc", 2, confidence_levels=levels, time_limit_ms=2500)
     visitor = running()
     shown = visitor.presentations()[0]
     status, code, detail = refusal(visitor, response(1, shown, confidence=given))
     assert (status, code) in {(400, "invalid_confidence"), (400, "invalid")}
     assert said in detail
     assert visitor.log(response(1, shown, confidence=levels)).status_code == 200
-    timed_out = response(2, visitor.presentations()[1], None, timed_out=True, confidence=1)
+    late: dict[str, Any] = {"timed_out": True, "rt": None, "rt_raw_ms": None}
+    timed_out = response(2, visitor.presentations()[1], None, **late, confidence=1)
     assert refusal(visitor, timed_out)[2] == "confidence is 1; allowed here: None"
 
 

@@ -4,11 +4,13 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import psycopg2
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from survey_site.participation.models import LogEntry, Response, StudySession
 from tests.builders import opened_study
@@ -189,6 +191,58 @@ WRONG: list[dict[str, Any]] = [
 ]
 
 
+IMPOSSIBLE: list[dict[str, Any]] = [
+    {"rt": None},
+    {"rt_raw_ms": None},
+    {"rt": 0, "rt_raw_ms": 0},
+    {"rt": 500, "rt_raw_ms": 9999},
+    {"rt": 80_000_000, "rt_raw_ms": 80_000_000},
+    {"timed_out": True},
+    {"timed_out": True, "rt": None, "rt_raw_ms": None, "answers": [{"reference": 0, "option": None}]},
+]
+TOO_LATE: list[dict[str, Any]] = [
+    {"rt": 60_000, "rt_raw_ms": 60_000},
+    {"rt": 3_501, "rt_raw_ms": 3_501},
+    {"timed_out": True, "answers": [{"reference": 0, "option": None}]},
+]
+
+
+@pytest.mark.parametrize(("limit", "wrong"), [(None, IMPOSSIBLE), (2500, TOO_LATE)])
+def test_an_impossible_reaction_time_stores_nothing(
+    limit: int | None, wrong: list[dict[str, Any]], subtests: pytest.Subtests
+) -> None:
+    opened_study(n=2, time_limit_ms=limit)
+    visitor = running()
+    shown = visitor.presentations()
+    visitor.log(response(1, shown[0]))  # under way, so that both roads to the database are tried
+    before = counts()
+    for changes in wrong:
+        for entries in ([response(2, shown[1], **changes)], [response(2, shown[1], **changes), event(3)]):
+            with subtests.test(json.dumps(changes), n=len(entries)):
+                refused(visitor.log(*entries), 400, "impossible_reaction_time", seq=2)
+                assert counts() == before
+
+
+def test_a_slow_answer_is_taken_if_the_session_has_lasted_so_long() -> None:
+    opened_study(n=1)
+    visitor = running()
+    slow = response(1, visitor.presentations()[0], rt=900_000, rt_raw_ms=900_000.2)
+    said = refused(visitor.log(slow), 400, "impossible_reaction_time", seq=1)
+    assert said.startswith("rt is 900000 ms; the session has lasted ")
+    StudySession.objects.update(consented_at=Now() - timedelta(minutes=15))
+    assert visitor.log(slow).status_code == 200
+
+
+def test_a_gap_that_no_overtaking_makes_stores_nothing(visitor: Visitor) -> None:
+    before = counts()
+    detail = refused(visitor.log(event(201)), 409, "sequence_gap", seq=201)
+    assert detail == "entry 201 leaves a gap; wanted next: 1, allowed: up to 200"
+    assert counts() == before
+    assert visitor.log(event(200)).json()["next_seq"] == 1  # overtook those before it
+    assert visitor.log(*map(event, range(1, 101))).json()["next_seq"] == 101
+    assert visitor.log(event(300)).status_code == 200
+
+
 def test_a_response_of_the_wrong_kind_stores_nothing(visitor: Visitor, subtests: pytest.Subtests) -> None:
     shown = visitor.presentations()
     before = counts()
@@ -274,9 +328,12 @@ def test_other_formats_than_json_are_not_read(visitor: Visitor) -> None:
     refused(answer, 415, "unsupported_media_type")
 
 
-def test_a_time_out_is_an_answer_without_an_option(visitor: Visitor) -> None:
+def test_a_time_out_is_an_answer_without_an_option() -> None:
+    opened_study(n=1, time_limit_ms=2500)
+    visitor = running()
     shown = visitor.presentations()
-    assert visitor.log(response(1, shown[0], None, timed_out=True, rt=None)).status_code == 200
+    late = response(1, shown[0], None, timed_out=True, rt=None, rt_raw_ms=None)
+    assert visitor.log(late).status_code == 200
     stored = Response.objects.get()
     assert (stored.option, stored.timed_out, stored.rt) == (None, True, None)
     assert visitor.presentations()[0]["answered"] is True

@@ -68,20 +68,23 @@ function takeAnswer(
 ): Promise<Answer<number> | null> {
   const listening = new AbortController();
   return new Promise((resolve) => {
-    const finish = (answer: Answer<number> | null): void => {
+    const limit = trial.time_limit ?? Number.POSITIVE_INFINITY;
+    const finish = (given: Answer<number> | null): void => {
+      const answer = given && given.at - onset <= limit ? given : null; // the timer may be late
       listening.abort();
       view.close(answer?.choice ?? null);
       resolve(answer);
     };
     view.onClick(listening.signal, (choice, event) => {
       const input = inputOf(event);
+      if (event.timeStamp <= onset) return;
       if (input !== "key" && event.timeStamp - onset < trial.pointer_guard) return;
       finish({ choice, at: event.timeStamp, input });
     });
     if (trial.keyboard_shortcuts) {
       const keys = trial.options.map((option) => option.keys);
       onKey(keys, view.root, listening.signal, (choice, event) => {
-        if (event.timeStamp >= onset) finish({ choice, at: event.timeStamp, input: "key" });
+        if (event.timeStamp > onset) finish({ choice, at: event.timeStamp, input: "key" });
       });
     }
     const timeout = jsPsych.pluginAPI.setTimeout;

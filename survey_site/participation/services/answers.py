@@ -9,6 +9,7 @@ from uuid import UUID
 from survey_site.participation.errors import ParticipationError
 from survey_site.participation.log_body import ResponsePayload
 from survey_site.participation.services.log_store import NewResponse
+from survey_site.participation.services.reaction_times import check_reaction_time
 from survey_site.studies.frozen import FrozenTrial, frozen_settings, frozen_trial
 from survey_site.studies.models import TrialFormat
 
@@ -46,7 +47,9 @@ def responses_of(response: ResponsePayload, shown: Presented, version_id: int, s
     Raises ParticipationError where the answer does not fit.
     """
     answers = _answers(response, shown, seq)
-    _check_confidence(response, frozen_settings(version_id)["confidence_levels"], seq)
+    settings = frozen_settings(version_id)
+    check_reaction_time(response, settings["time_limit_ms"], seq)
+    _check_confidence(response, settings["confidence_levels"], seq)
     return [
         NewResponse(
             seq=seq,

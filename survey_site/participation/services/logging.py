@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
 
 from survey_site.participation.errors import Conflict, Forbidden, UnknownToken
-from survey_site.participation.log_body import Entry, ResponsePayload
+from survey_site.participation.log_body import MAX_ENTRIES, Entry, ResponsePayload
 from survey_site.participation.models import (
     LogEntry,
     LogKind,
@@ -35,6 +37,7 @@ from survey_site.participation.services.log_store import (
 from survey_site.participation.services.next_answer import record_next
 from survey_site.participation.services.practice import Practice, practice_of, verdicts
 from survey_site.participation.services.questionnaire import record_questionnaire
+from survey_site.participation.services.reaction_times import check_elapsed, needs_clock
 from survey_site.studies.frozen import frozen_trial
 from survey_site.studies.models import TrialKind
 
@@ -79,6 +82,7 @@ def _record(token_hash: str, entries: Sequence[Entry]) -> Acknowledgement:
     if session is None:
         raise UnknownToken
     _check_takes_log(session)
+    _check_gap(session, entries)
     new = _new_entries(session, entries)
     responses = [
         row
@@ -106,6 +110,18 @@ def _check_takes_log(session: LockedSession) -> None:
     is_refused_device = is_screened_out and session.screened_out_by == ScreenOut.DEVICE
     if session.state not in TAKES_LOG or is_refused_device:
         raise Forbidden("not_consented", f"this session is {session.state}; it takes no log")
+
+
+def _check_gap(session: LockedSession, entries: Sequence[Entry]) -> None:
+    """A request may overtake another, which holds `MAX_ENTRIES` at most; a wider gap is none of that."""
+    reach = session.next_seq + 2 * MAX_ENTRIES - 1
+    last = max(entry.seq for entry in entries)
+    if last > reach:
+        raise Conflict(
+            "sequence_gap",
+            f"entry {last} leaves a gap; wanted next: {session.next_seq}, allowed: up to {reach}",
+            seq=last,
+        )
 
 
 def _new_entries(session: LockedSession, entries: Sequence[Entry]) -> list[Entry]:
@@ -177,8 +193,16 @@ def _responses(
         raise Forbidden("screened_out", "this session was screened out; it takes no answers", seq=seq)
     presentation = presentation_of(shown, response, seq)
     rows = responses_of(response, presentation, session.version_id, seq)
+    if needs_clock(response):
+        check_elapsed(response, _elapsed_ms(session), seq)
     _note_answered(presentation, response.attempt, seq)
     return rows
+
+
+def _elapsed_ms(session: LockedSession) -> float:
+    """Since the consent, by the database's clock."""
+    found = StudySession.objects.filter(pk=session.pk).values_list(Now() - F("consented_at"), flat=True)
+    return found[0].total_seconds() * 1000
 
 
 def _note_answered(presentation: Shown, attempt: int, seq: int) -> None:

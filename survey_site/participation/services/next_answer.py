@@ -17,6 +17,7 @@ from survey_site.participation.log_body import Entry
 from survey_site.participation.models import Presentation, SessionState, StudySession
 from survey_site.participation.services.answers import presentation_of, responses_of
 from survey_site.participation.services.log_store import Acknowledgement, store_next
+from survey_site.participation.services.reaction_times import needs_clock
 from survey_site.studies.frozen import frozen_trial
 from survey_site.studies.models import TrialKind
 
@@ -41,15 +42,15 @@ def record_next(token_hash: str, entries: Sequence[Entry]) -> Acknowledgement | 
     entry = entries[0]
     if len(entries) != 1 or entry.response is None or entry.response.attempt != 1:
         return None
+    if needs_clock(entry.response):
+        return None
     try:
         session = _kept(token_hash)
         shown = presentation_of(session.presentations, entry.response, entry.seq)
         responses = responses_of(entry.response, shown, session.version_id, entry.seq)
     except (LookupError, ParticipationError):
         return None
-    if (
-        shown is None or frozen_trial(shown.trial_id).kind == TrialKind.PRACTICE
-    ):  # whoever practises is judged
+    if frozen_trial(shown.trial_id).kind == TrialKind.PRACTICE:  # whoever practises is judged
         return None
     if not store_next(token_hash, entry.seq, entry.payload, responses):
         return None

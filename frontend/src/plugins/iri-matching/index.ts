@@ -128,13 +128,16 @@ class IriMatchingPlugin implements JsPsychPlugin<Info> {
     const listening = new AbortController();
     const matching = new Matching(trial.references.length);
     return new Promise((resolve) => {
-      const finish = (answer: Answer<number[]> | null): void => {
+      const limit = trial.time_limit ?? Number.POSITIVE_INFINITY;
+      const finish = (given: Answer<number[]> | null): void => {
+        const answer = given && given.at - onset <= limit ? given : null; // the timer may be late
         listening.abort();
         view.close();
         resolve(answer);
       };
       view.show(matching);
       view.listen(matching, listening.signal, (event) => {
+        if (event.timeStamp <= onset) return;
         if (event.timeStamp - onset < trial.pointer_guard && inputOf(event) !== "key") return;
         finish({ choice: confirmed(matching), at: event.timeStamp, input: view.lastInput });
       });
