@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from workers.iri.layer_errors import LayerError, LayerNotFound
@@ -19,7 +18,6 @@ __all__ = [
     "LayerNotFound",
     "find_layer",
     "respond",
-    "respond_with_logits",
     "row_per_image",
 ]
 
@@ -66,36 +64,46 @@ class Extractor:
         Where a layer runs several times in one pass, its first response is taken.
         Raises LayerError where a layer doesn't run or gives no tensor of one row per image.
         """
-        outputs = self._stop_at_last(inputs)
+        return self._rows(self._run(inputs, stops=True)[0], len(inputs))
+
+    def with_output(self, inputs: Tensor) -> tuple[dict[str, Tensor], Any]:
+        """The same, and what the whole network gives, from one pass.
+
+        Raises as calling it does.
+        """
+        seen, output = self._run(inputs, stops=False)
+        return self._rows(seen, len(inputs)), output
+
+    def _rows(self, outputs: dict[str, Any], count: int) -> dict[str, Tensor]:
         missing = [layer for layer in self._hooked if layer not in outputs]
         if missing:
             raise LayerError(f"layer {missing[0]!r} does not run in a forward pass of the network")
-        return {
-            layer: row_per_image(self._module, layer, outputs[layer], len(inputs)) for layer in self._hooked
-        }
+        return {layer: row_per_image(self._module, layer, outputs[layer], count) for layer in self._hooked}
 
-    def _stop_at_last(self, inputs: Tensor) -> dict[str, Any]:
+    def _run(self, inputs: Tensor, *, stops: bool) -> tuple[dict[str, Any], Any]:
+        """What the layers gave, and the network where it ran to its end."""
         seen: dict[str, Any] = {}
         handles = [
-            hooked.register_forward_hook(partial(self._see, layer, seen))
+            hooked.register_forward_hook(partial(self._see, layer, seen, stops))
             for layer, hooked in self._hooked.items()
         ]
         try:
-            self._module(inputs)
+            return seen, self._module(inputs)
         except _Reached:
-            pass
+            return seen, None
         finally:
             for handle in handles:
                 handle.remove()
-        return seen
 
-    def _see(self, layer: str, seen: dict[str, Any], _module: nn.Module, _inputs: Any, output: Any) -> None:
+    def _see(
+        self, layer: str, seen: dict[str, Any], stops: bool, _module: nn.Module, _inputs: Any, output: Any
+    ) -> None:
         if layer in seen:
             return
-        is_last = len(seen) == len(self._hooked) - 1
+        is_end = stops and len(seen) == len(self._hooked) - 1
         # A later in-place operation may overwrite what an earlier layer gave.
-        seen[layer] = output if is_last or not isinstance(output, Tensor) else output.clone()
-        if is_last:
+        seen[layer] = output if is_end or not isinstance(output, Tensor) else output.clone()
+        if is_end:
             raise _Reached
 
 
@@ -119,27 +127,6 @@ def respond(module: nn.Module, layer: str, inputs: Tensor) -> Tensor:
     Raises as Extractor does.
     """
     return Extractor(module, (layer,))(inputs)[layer]
-
-
-def respond_with_logits(module: nn.Module, layer: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """The layer's response (n, d) and the network's output (n, classes), from one whole pass.
-
-    Raises as `respond` does.
-    """
-    seen: list[Any] = []
-
-    def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        # A later in-place operation may overwrite the tensor itself.
-        seen.append(output.clone() if isinstance(output, Tensor) else output)
-
-    handle = find_layer(module, layer).register_forward_hook(keep)
-    try:
-        logits = module(inputs)
-    finally:
-        handle.remove()
-    if not seen:
-        raise LayerError(f"layer {layer!r} does not run in a forward pass of the network")
-    return _picked(module, layer, seen[0]).flatten(1), torch.as_tensor(logits)
 
 
 def _no_tensor(module: nn.Module, layer: str, output: Any) -> str:

@@ -24,24 +24,28 @@ def check_precision(precision: str, device: torch.device) -> None:
 
 @contextmanager
 def computing(precision: str, device: torch.device) -> Iterator[None]:
-    """Within it the device computes so.
+    """Within it the device computes so, and on a GPU by those of cuDNN's kernels that repeat bit for bit.
 
     float32: without TF32, which torch otherwise lets convolutions use. tf32: products of 10-bit mantissas,
     sums in float32 (NVIDIA A100 and later). bf16: torch.autocast, 7-bit mantissas.
     """
-    with _tf32(precision == "tf32", device), torch.autocast(device.type, torch.bfloat16, precision == "bf16"):
+    with (
+        _on_gpu(precision == "tf32", device),
+        torch.autocast(device.type, torch.bfloat16, precision == "bf16"),
+    ):
         yield
 
 
 @contextmanager
-def _tf32(is_allowed: bool, device: torch.device) -> Iterator[None]:
+def _on_gpu(is_tf32: bool, device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = products.allow_tf32, convolutions.allow_tf32
+    products, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, cudnn.allow_tf32, cudnn.deterministic
     try:
-        products.allow_tf32 = convolutions.allow_tf32 = is_allowed
+        products.allow_tf32 = cudnn.allow_tf32 = is_tf32
+        cudnn.deterministic = True
         yield
     finally:
-        products.allow_tf32, convolutions.allow_tf32 = before
+        products.allow_tf32, cudnn.allow_tf32, cudnn.deterministic = before

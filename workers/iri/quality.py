@@ -167,12 +167,13 @@ def _measure(
 ) -> list[Quality]:
     run = partial(_run_whole if network.has_classes else run_to, network, [layer])
     with explaining(run, images.shape[-2:], network.input_size):
-        responses, wanted = (extract(network.normalize(some)) for some in (images, targets))
-        logits, wanted_logits = (_logits(network, some) for some in (images, targets))
-    found = {name: similarities(responses[name], wanted[name]) for name in responses}
+        responses, logits = _answers(network, extract, torch.cat([images, targets]))
+    count = len(images)
+    found = {name: similarities(both[:count], both[count:]) for name, both in responses.items()}
     clipped = ((images <= 0) | (images >= 1)).float().flatten(1).mean(dim=1).tolist()
     moved = None if starts is None else (images - starts).square().flatten(1).mean(dim=1).sqrt().tolist()
-    labels, wanted_labels = (_labels(network, some, len(images)) for some in (logits, wanted_logits))
+    both_labels = _labels(network, logits, 2 * count)
+    labels, wanted_labels = both_labels[:count], both_labels[count:]
     return [
         Quality(
             similarity=found[layer][row],
@@ -183,7 +184,7 @@ def _measure(
             distance_moved=None if moved is None else moved[row],
             later={name: rows[row] for name, rows in found.items() if name != layer},
         )
-        for row in range(len(images))
+        for row in range(count)
     ]
 
 
@@ -191,8 +192,10 @@ def _run_whole(network: BuiltNetwork, _layers: Sequence[str], size: int) -> None
     network.module(network.normalize(torch.full((1, 3, size, size), 0.5, device=network.device)))
 
 
-def _logits(network: BuiltNetwork, images: Tensor) -> Any:
-    return network.module(network.normalize(images)) if network.has_classes else None
+def _answers(network: BuiltNetwork, extract: Extractor, images: Tensor) -> tuple[dict[str, Tensor], Any]:
+    """The layers' responses and the logits, from one pass; without classes it ends at the last layer."""
+    inputs = network.normalize(images)
+    return extract.with_output(inputs) if network.has_classes else (extract(inputs), None)
 
 
 def _labels(network: BuiltNetwork, logits: Any, count: int) -> list[Label] | list[None]:

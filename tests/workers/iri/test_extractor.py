@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.workers.iri.tiny import ChannelMeans, TwoStreams, conv_net, photographs
-from workers.iri.extractor import LayerError, LayerNotFound, respond, respond_with_logits
+from workers.iri.extractor import Extractor, LayerError, LayerNotFound, respond
 
 
 class Raises(nn.Module):
@@ -27,7 +27,9 @@ def test_a_later_operation_in_place_does_not_reach_the_response() -> None:
     expected = net.norm1(net.conv1(images)).flatten(1)
     assert expected.min() < 0
     assert torch.equal(respond(net, "norm1", images), expected)
-    assert torch.equal(respond_with_logits(net, "norm1", images)[0], expected)
+    responses, logits = Extractor(net, ["norm1", "pool"]).with_output(images)
+    assert torch.equal(responses["norm1"], expected)
+    assert torch.equal(logits, net(images))
 
 
 def test_no_hook_is_left_behind_even_by_a_failure() -> None:
@@ -47,7 +49,7 @@ def test_a_layer_that_never_runs_is_an_error() -> None:
     with pytest.raises(LayerError, match="'unused' does not run in a forward pass"):
         respond(ChannelMeans(), "unused", photographs(1))
     with pytest.raises(LayerError, match="'unused' does not run in a forward pass"):
-        respond_with_logits(ChannelMeans(), "unused", photographs(1))
+        Extractor(ChannelMeans(), ["unused"]).with_output(photographs(1))
 
 
 def test_a_response_that_is_no_tensor_names_its_type_and_its_parts() -> None:
@@ -56,7 +58,7 @@ def test_a_response_that_is_no_tensor_names_its_type_and_its_parts() -> None:
     ):
         respond(TwoStreams(), "pair", photographs(1))
     with pytest.raises(LayerError, match="'pair' gives a tuple"):
-        respond_with_logits(TwoStreams(), "pair", photographs(1))
+        Extractor(TwoStreams(), ["pair"]).with_output(photographs(1))
 
 
 def test_a_response_without_a_row_per_image_is_refused() -> None:

@@ -71,7 +71,8 @@ def test_every_recipe_begins_as_on_the_cpu(name: str) -> None:
     plain, there = (invert(net, "norm2", targets, recipe, range(3), device=one) for one in ("cpu", "cuda"))
     assert torch.equal(plain.start_images, there.start_images)
     assert there.failures == ("",) * 3
-    assert early_errors(there, 5) == pytest.approx(early_errors(plain, 5), rel=1e-3)
+    assert early_errors(there, 2) == pytest.approx(early_errors(plain, 2), rel=1e-3)
+    # Adam's first step has the gradient's sign, which rounding turns where the gradient is next to nothing.
     assert there.relative_errors == pytest.approx(plain.relative_errors, rel=0.1)
 
 
@@ -108,11 +109,14 @@ def test_every_way_to_compute_finds_what_is_judged_in_float32(precision: str, co
     assert max(found.steps_run) < recipe.steps
 
 
-def test_the_same_batch_again_is_as_near(lite0: BuiltNetwork) -> None:
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+def test_the_same_batch_again_has_the_same_bytes(lite0: BuiltNetwork, precision: str) -> None:
     targets, recipe = photographs(4, 64), preset("reg_free", image_size=64, steps=60)
-    one, again = (invert(lite0, POOLED, targets, recipe, range(4), device="cuda") for _ in range(2))
-    assert early_errors(again, 3) == pytest.approx(early_errors(one, 3), rel=1e-4)
-    assert again.relative_errors == pytest.approx(one.relative_errors, abs=0.05)
+    one, again = (
+        invert(lite0, POOLED, targets, recipe, range(4), device="cuda", precision=precision) for _ in range(2)
+    )
+    assert torch.equal(one.images, again.images)
+    assert one.loss_traces == again.loss_traces
 
 
 @contextmanager
@@ -246,7 +250,7 @@ def test_a_layer_of_tokens_is_matched_there() -> None:
         invert(network, "blocks.3#class", targets, recipe, range(2), device=device)
         for device in ("cpu", "cuda")
     )
-    assert early_errors(there, 5) == pytest.approx(early_errors(plain, 5), rel=1e-3)
+    assert early_errors(there, 2) == pytest.approx(early_errors(plain, 2), rel=1e-3)
 
 
 class Wide(nn.Module):

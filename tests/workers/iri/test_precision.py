@@ -61,6 +61,16 @@ def test_tf32_is_allowed_only_where_it_is_asked_for_and_settings_are_put_back() 
     assert allowed() == before
 
 
+def test_convolutions_on_a_gpu_are_held_to_kernels_that_repeat() -> None:
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic
+    with computing("float32", torch.device("cpu")):
+        assert cudnn.deterministic == before
+    with computing("float32", torch.device("cuda")):
+        assert cudnn.deterministic
+    assert cudnn.deterministic == before
+
+
 @pytest.mark.parametrize(
     ("precision", "message"),
     [

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from tests.workers.iri.tiny import conv_net, photographs
-from workers.iri.extractor import respond, respond_with_logits
+from workers.iri.extractor import Extractor, respond
 from workers.iri.layer_errors import LayerError, LayerNotFound
 from workers.iri.networks import BuiltNetwork, NetworkSpec, build
 from workers.iri.tokens import split
@@ -47,8 +47,8 @@ def test_timm_s_vit_by_hand(timm_vit: BuiltNetwork) -> None:
     vit, images = timm_vit.module, photographs(2, 224)
     tokens = vit.forward_features(images)  # type: ignore[operator]
     assert torch.equal(respond(vit, "norm#class", images), tokens[:, 0])
-    response, logits = respond_with_logits(vit, "norm#mean", images)
-    assert torch.equal(response, tokens[:, 1:].mean(dim=1))
+    responses, logits = Extractor(vit, ["norm#mean"]).with_output(images)
+    assert torch.equal(responses["norm#mean"], tokens[:, 1:].mean(dim=1))
     assert torch.equal(logits, vit(images))
 
 
