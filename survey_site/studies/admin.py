@@ -142,6 +142,7 @@ class StudyAdmin(SharedAdmin):
     inlines = [ConditionInline, TextInline, QuestionInline, IconInline]
     actions_submit_line = ["preview_now", "pilot_now", "open_now", "pause_now", "close_now"]
     form = StudyForm
+    conditional_fields = {"recruiter_study_id": f"recruiter == '{Recruiter.PROLIFIC}'"}
     readonly_fields = ["status_text", "links", "trial_counts", "missing", "iris_shown"]
     fieldsets = [
         (
@@ -199,7 +200,8 @@ class StudyAdmin(SharedAdmin):
             {
                 "fields": [
                     ("recruiter", "withdrawal"),
-                    ("recruiter_study_id", "group"),
+                    "recruiter_study_id",
+                    "group",
                     ("base_pay", "currency"),
                 ]
             },

@@ -241,6 +241,8 @@ class Study(NamesDependants):
         return self.name
 
     def clean(self) -> None:
+        if self.recruiter != Recruiter.PROLIFIC:
+            self.recruiter_study_id = ""  # its field is not even shown
         if self.base_pay is None or self.currency not in CURRENCIES:
             return  # said beside those fields
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -55,8 +55,8 @@ class Row:
     name: str
     expected: str
     arguments: Callable[[World], dict[str, Any]] = lambda world: {}
-    method: str = "get"
-    data: dict[str, Any] | None = None
+    method: str = field(default="get", kw_only=True)
+    data: dict[str, Any] | None = field(default=None, kw_only=True)
 
     def path(self, world: World) -> str:
         return reverse(self.name, kwargs=self.arguments(world))
