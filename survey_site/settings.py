@@ -99,6 +99,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "analysis.sweep_observations",
         "schedule": float(IRI_SWEEP_SECONDS),
     },
+    "flag-sessions-that-have-moved": {
+        "task": "analysis.refresh_flags",
+        "schedule": float(RESULTS_SECONDS),
+        "options": {"expires": RESULTS_SECONDS},
+    },
     "tell-recruiters-what-was-decided": {
         "task": "participation.tell_recruiters",
         "schedule": float(IRI_SWEEP_SECONDS),

@@ -3,6 +3,7 @@
 from survey_site.analysis.columns import Column, Row
 from survey_site.analysis.condition_columns import CONDITION_COLUMNS
 from survey_site.analysis.judgement_columns import JUDGEMENT_COLUMNS
+from survey_site.analysis.payments_file import PAYMENT_COLUMNS
 from survey_site.analysis.questionnaire_columns import QUESTIONNAIRE_COLUMNS
 from survey_site.analysis.response_columns import RECRUITER_COLUMNS, RESPONSE_COLUMNS
 from survey_site.analysis.session_columns import SESSION_COLUMNS
@@ -44,6 +45,8 @@ def data_dictionary() -> str:
             markdown_table(CONDITION_COLUMNS),
             "## judgements.csv: one row per reference of a trial and simulated observer",
             markdown_table(JUDGEMENT_COLUMNS),
+            "## payments.csv: one row per decision about pay; for owners",
+            markdown_table(PAYMENT_COLUMNS),
             "## stimuli.csv: one row per reference and option of every trial",
             markdown_table(STIMULUS_COLUMNS),
             "## wide.csv: one row per session",

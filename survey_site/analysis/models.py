@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from survey_site.access.models import User
+from survey_site.analysis.flag_models import SessionFlags
 from survey_site.analysis.intervals import Interval
 from survey_site.analysis.observer_models import (
     Observation,
@@ -26,6 +27,7 @@ __all__ = [
     "ObservedCondition",
     "ObserverJudgement",
     "ResultFigure",
+    "SessionFlags",
     "StudyResults",
 ]
 

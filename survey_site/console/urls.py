@@ -2,9 +2,12 @@
 
 from django.urls import path
 
-from survey_site.console import image_views, link_views, observer_views, preview_views, views
+from survey_site.console import image_views, link_views, live_views, observer_views, preview_views, views
 
 urlpatterns = [
+    path("admin/live/<slug:slug>/", live_views.live, name="live"),
+    path("admin/live/<slug:slug>/act/", live_views.act, name="live-act"),
+    path("admin/live/<slug:slug>/payments.csv", live_views.payments_csv, name="payments-csv"),
     path("admin/results/<slug:slug>/", views.results, name="results"),
     path("admin/results/<slug:slug>/figures/<slug:name>.svg", views.figure_svg, name="figure-svg"),
     path("admin/results/<slug:slug>/figures/<slug:name>.png", views.figure_png, name="figure-png"),

@@ -287,6 +287,7 @@ class StudyAdmin(SharedAdmin):
             return "after opening: the participant link and the results"
         pages = [
             (f"{settings.PUBLIC_URL}{reverse('survey-page', args=[study.slug])}", "participant link"),
+            (f"/admin/live/{study.slug}/", "live"),
             (f"/admin/results/{study.slug}/", "results and export"),
         ]
         if study.recruiter == Recruiter.SINGLE_USE:

@@ -121,6 +121,9 @@ def withdrawal(world: World) -> dict[str, Any]:
     return {"session_id": session, "mac": mac}
 
 
+NIL = "00000000-0000-0000-0000-000000000000"
+ACT = {"action": "approve", "sessions": [NIL], "key": NIL}
+
 ROWS = [
     # Participants
     Row("survey-page", PUBLIC, slug),
@@ -139,6 +142,10 @@ ROWS = [
     # Researchers
     Row("admin-progress", STAFF, data={"jobs": "1"}),
     Row("admin-image", VIEWER, iri_image),
+    Row("live", VIEWER, slug),
+    Row("live-act", ANALYST, slug, method="post"),  # an empty form: what is wrong is said
+    Row("live-act", EDITOR, slug, method="post", data=ACT),
+    Row("payments-csv", OWNER, slug),
     Row("results", VIEWER, slug),
     *(Row(f"figure-{kind}", VIEWER, figure) for kind in ("svg", "png", "csv")),
     Row("report-html", VIEWER, slug),
