@@ -38,7 +38,8 @@ def plan_condition(condition: Condition) -> ConditionPlan:
 
 
 def _items(condition: Condition) -> tuple[Item, ...]:
-    rows = condition.usable_iris().order_by("target__name", "pk")
+    # No database id decides the order: a study file opens with the same hash elsewhere.
+    rows = condition.usable_iris().order_by("target__name", "target__image__sha256", "pk")
     found = rows.values_list(
         "pk",
         "target__name",

@@ -69,7 +69,7 @@ STIMULI: list[tuple[Any, ...]] = [
     ("rest-worker", "get", STAFF, lambda world: {"name": "iri@here"}),
 ]
 
-API_ROWS = [
+API_ROWS: list[tuple[Any, ...]] = [
     ("api-schema", "get", STAFF),
     ("api-docs", "get", STAFF),
     ("rest-me", "get", STAFF),

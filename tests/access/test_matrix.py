@@ -73,7 +73,7 @@ class World:
         self.visitor.finish(len(shown))
         exclude_session(StudySession.objects.get(), reason="a test of roles")
         compute_results(self.study, "real")
-        self.linked = opened_study("linked", slug="linked", n=1, recruiter="single_use")
+        self.linked = opened_study("linked", slug="linked", n=2, recruiter="single_use")
         worker()
         Group.objects.create(name="lab")
         record_event(user=None, action="test", subject=self.study)
@@ -91,6 +91,10 @@ class World:
             **people,
             "superuser": logged_in(superuser()),
         }
+
+
+def nothing(world: World) -> dict[str, Any]:
+    return {}
 
 
 def slug(world: World) -> dict[str, Any]:
@@ -138,7 +142,10 @@ ROWS = [
     Row("api-consent", PARTICIPANT, method="post"),
     Row("api-finish", PARTICIPANT, method="post"),
     # Programs
-    *(Row(name, expected, *fill, method=method) for name, method, expected, *fill in API_ROWS),
+    *(
+        Row(name, expected, fill[0] if fill else nothing, method=method)
+        for name, method, expected, *fill in API_ROWS
+    ),
     # Researchers
     Row("admin-progress", STAFF, data={"jobs": "1"}),
     Row("admin-image", VIEWER, iri_image),
