@@ -25,6 +25,11 @@ export function isMturkPreview({ recruitment }: SurveyLink): boolean {
   return recruitment.assignmentId === "ASSIGNMENT_ID_NOT_AVAILABLE";
 }
 
+/** Whether whoever opens the link anywhere goes on with the same session. */
+export function namesSomebody({ recruitment }: SurveyLink): boolean {
+  return ["link", "participant", "PROLIFIC_PID", "workerId"].some((name) => recruitment[name]);
+}
+
 /** Where this browser keeps the session: another recruiter's id in the link is another participant. */
 export function sessionKey(slug: string, link: SurveyLink): string {
   const parameters = Object.entries(link.recruitment).sort(([a], [b]) => (a < b ? -1 : 1));

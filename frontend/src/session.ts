@@ -11,6 +11,7 @@ import { askConsent } from "./walk/consent";
 import { enter } from "./walk/entrance";
 import { askQuestionnaire, complete, finish, screenOut, sendTheRest } from "./walk/finishing";
 import { historyOf, noteInterruptions } from "./walk/history";
+import { isOfAnotherToken, showMoved } from "./walk/moved";
 import { openLog } from "./walk/session-log";
 import { Survey } from "./walk/survey";
 import { holdThisTab } from "./walk/take-over";
@@ -18,6 +19,7 @@ import { holdThisTab } from "./walk/take-over";
 /** One participant's walk through a study: welcome, consent, instructions, trials, debrief. */
 export class SurveySession {
   readonly #survey: Survey;
+  #log: Outbox | null = null;
 
   constructor(app: HTMLElement, study: Study, store: LogStore, search: string) {
     this.#survey = new Survey(app, study, store, search);
@@ -27,7 +29,13 @@ export class SurveySession {
     const survey = this.#survey;
     if (survey.link.mode === "preview") survey.shell.showPreviewNote();
     const entered = await enter(survey);
-    if (entered) await this.#goOn(entered.api, entered.status);
+    if (!entered) return;
+    try {
+      await this.#goOn(entered.api, entered.status);
+    } catch (error) {
+      if (!isOfAnotherToken(error)) throw error;
+      await showMoved(survey, entered.api, this.#log);
+    }
   }
 
   async #goOn(api: SessionApi, status: SessionStatus): Promise<void> {
@@ -66,9 +74,9 @@ export class SurveySession {
   async #answer(api: SessionApi, isRunning: boolean): Promise<void> {
     const survey = this.#survey;
     const manifest = await survey.reach(() => api.manifest());
-    let log: Outbox | null = null;
-    await holdThisTab(survey, manifest.session_id, () => log?.stop());
-    log = await openLog(survey, api, manifest);
+    await holdThisTab(survey, manifest.session_id, () => this.#log?.stop());
+    const log = await openLog(survey, api, manifest);
+    this.#log = log;
     const kept = await log.entries();
     const history = historyOf(manifest, kept);
     noteInterruptions(log, history, kept);

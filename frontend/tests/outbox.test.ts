@@ -150,6 +150,39 @@ describe("a refusal", () => {
   });
 });
 
+describe("entries of an earlier visit", () => {
+  it("go on under new numbers where another browser took theirs, and give way where it answered", async () => {
+    const store = await freshStore();
+    const before = await Outbox.open(store, "s", () => Promise.reject(new ApiError(401, "unknown", "")));
+    for (const presentation of ["p2", "p1"]) before.append("response", { presentation });
+    before.append("event", { event: "own" });
+    await until(() => before.state.refusal);
+    await before.entries();
+    const { stored, send } = server();
+    stored.set(1, { seq: 1, kind: "event", payload: { event: "of the other browser" } });
+    const strict = async (entries: readonly LogEntry[], keepalive: boolean): Promise<LogReply> => {
+      for (const { seq, payload } of entries) {
+        if (stored.has(seq)) throw new ApiError(409, "conflict", "");
+        if (payload.presentation === "p2") throw new ApiError(409, "already_answered", "");
+      }
+      return send(entries, keepalive);
+    };
+    const after = await Outbox.open(store, "s", strict);
+    await after.settled();
+    expect([...stored.values()].sort((a, b) => a.seq - b.seq).map(({ payload }) => payload)).toEqual([
+      { event: "of the other browser" },
+      { presentation: "p1" },
+      { event: "own" },
+      { event: "answered_elsewhere", answer: { presentation: "p2" } },
+    ]);
+    expect((await after.entries()).map(({ seq, acknowledged }) => [seq, acknowledged])).toEqual([
+      [2, true],
+      [3, true],
+      [4, true],
+    ]);
+  });
+});
+
 describe("hiding the page", () => {
   it("sends what waits in one request that outlives it, within the browser's limit", async () => {
     const requests: { seqs: number[]; keepalive: boolean }[] = [];

@@ -38,6 +38,8 @@ export class Server {
   passMark = 0;
   questions: Question[] = [];
   verdicts: Record<string, boolean> = {};
+  /** The session goes on in another browser: this token is known no more. */
+  isElsewhere = false;
   /** Requests of pages of earlier tests, which may still be sending, carry another and are never answered. */
   readonly token = `t${crypto.randomUUID()}`;
   readonly log = new Map<number, LogEntry>();
@@ -51,6 +53,10 @@ export class Server {
     this.calls.push(`${init.method} ${path}`);
     const body = init.body ? (JSON.parse(String(init.body)) as Record<string, unknown>) : {};
     this.bodies.push(body);
+    if (credential && this.isElsewhere)
+      return new Response(JSON.stringify({ code: "authentication_failed", detail: "not known" }), {
+        status: 401,
+      });
     const [status, reply] = this.#reply(path, body);
     return new Response(JSON.stringify(reply), { status });
   };

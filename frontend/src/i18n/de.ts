@@ -18,8 +18,8 @@ export const strings: Strings = {
   continue: "Weiter",
   prompt: "Welches Bild unten sieht diesem ähnlicher?",
   referenceLabel: "Vergleichsbild",
-  leftLabel: "Linkes Bild",
-  rightLabel: "Rechtes Bild",
+  leftLabel: "Bild links",
+  rightLabel: "Bild rechts",
   left: "Links",
   right: "Rechts",
   trialAnnouncement: "Frage {n} von {total}.",
@@ -119,4 +119,10 @@ export const strings: Strings = {
   keysClassification: "Klicken Sie den Namen an, oder drücken Sie die Taste daneben.",
   keysOddOneOut: "Klicken Sie das Bild an, oder drücken Sie 1, 2 oder 3.",
   pointerHint: "Klicken oder tippen Sie an, was Sie wählen.",
+  movedTitle: "Die Umfrage geht woanders weiter",
+  movedText:
+    "Sie wurde mit demselben Link in einem anderen Browser oder auf einem anderen Gerät geöffnet und geht dort weiter. Ihre bisherigen Antworten bleiben erhalten. Sie können diese Seite schließen.",
+  goOnHere: "Lieber hier weitermachen",
+  unsentText:
+    "{n} Einträge dieses Browsers sind noch nicht beim Server. Sie gehen mit, wenn Sie hier weitermachen; Sie können sie auch als Datei für die Forschenden herunterladen.",
 };

@@ -114,4 +114,10 @@ export const strings: Strings = {
   keysClassification: "Click the name, or press the key beside it.",
   keysOddOneOut: "Click the image, or press 1, 2 or 3.",
   pointerHint: "Click or tap what you choose.",
+  movedTitle: "The survey goes on elsewhere",
+  movedText:
+    "It was opened with the same link in another browser or on another device, and goes on there. Your answers up to here are kept. You can close this page.",
+  goOnHere: "Go on here instead",
+  unsentText:
+    "{n} entries of this browser have not reached the server. They go along if you go on here; you can also download them as a file for the researchers.",
 };

@@ -113,4 +113,10 @@ export const strings: Strings = {
   keysClassification: "Haga clic en el nombre o pulse la tecla que está a su lado.",
   keysOddOneOut: "Haga clic en la imagen o pulse 1, 2 o 3.",
   pointerHint: "Haga clic o toque lo que elija.",
+  movedTitle: "La encuesta continúa en otro lugar",
+  movedText:
+    "Se abrió con el mismo enlace en otro navegador o en otro dispositivo, y continúa allí. Sus respuestas hasta aquí se conservan. Puede cerrar esta página.",
+  goOnHere: "Continuar aquí",
+  unsentText:
+    "{n} entradas de este navegador no han llegado al servidor. Se enviarán si continúa aquí; también puede descargarlas como archivo para el equipo investigador.",
 };

@@ -115,4 +115,10 @@ export const strings: Strings = {
   keysClassification: "Cliquez sur le nom, ou appuyez sur la touche à côté.",
   keysOddOneOut: "Cliquez sur l’image, ou appuyez sur 1, 2 ou 3.",
   pointerHint: "Cliquez ou touchez ce que vous choisissez.",
+  movedTitle: "L’enquête se poursuit ailleurs",
+  movedText:
+    "Elle a été ouverte avec le même lien dans un autre navigateur ou sur un autre appareil, et s’y poursuit. Vos réponses jusqu’ici sont conservées. Vous pouvez fermer cette page.",
+  goOnHere: "Continuer plutôt ici",
+  unsentText:
+    "{n} entrées de ce navigateur ne sont pas arrivées au serveur. Elles suivront si vous continuez ici ; vous pouvez aussi les télécharger dans un fichier pour l’équipe de recherche.",
 };

@@ -107,4 +107,8 @@ export interface Strings {
   keysClassification: string;
   keysOddOneOut: string;
   pointerHint: string;
+  movedTitle: string;
+  movedText: string;
+  goOnHere: string;
+  unsentText: string;
 }

@@ -41,6 +41,9 @@ export class Outbox {
   #isSending = false;
   #isTroubled = false;
   #refusal: Error | null = null;
+  /** Entries of an earlier visit: meanwhile the session may have gone on in another browser. */
+  readonly #earlier = new Set<number>();
+  readonly #renumbered = new Set<number>();
   /** Entries refused one by one; they wait for `retry`, the others go on. */
   readonly #refused = new Set<number>();
   #batchSize = BATCH;
@@ -53,7 +56,11 @@ export class Outbox {
     private readonly send: Send,
     kept: readonly StoredEntry[],
   ) {
-    for (const entry of kept) if (!entry.acknowledged) this.#pending.set(entry.seq, bare(entry));
+    for (const entry of kept) {
+      if (entry.acknowledged) continue;
+      this.#pending.set(entry.seq, bare(entry));
+      this.#earlier.add(entry.seq);
+    }
     this.#nextSeq = (kept.at(-1)?.seq ?? 0) + 1;
   }
 
@@ -207,16 +214,47 @@ export class Outbox {
       this.#batchSize = 1;
       return;
     }
+    const [only] = batch;
+    if (only && isAboutEntries && this.#makeWay(only, error.code)) return;
     this.#refusal = error instanceof Error ? error : new Error(String(error));
     if (isAboutEntries) for (const entry of batch) this.#refused.add(entry.seq);
     else this.#isStopped = true;
   }
 
+  /** Whether the entry is from an earlier visit, and gave way to what another browser said meanwhile. */
+  #makeWay(entry: LogEntry, code: string): boolean {
+    if (!this.#earlier.delete(entry.seq)) return false;
+    if (code === "conflict" && !this.#renumbered.delete(entry.seq)) this.#renumber(entry);
+    else if (code === "already_answered") this.#setAside(entry);
+    else return false;
+    return true;
+  }
+
+  /** Another browser's entry has this number; what was said here is said under one of its own. */
+  #renumber(entry: LogEntry): void {
+    this.#drop(entry.seq);
+    this.#write(this.#writes.then(() => this.store.forgetEntry(this.session, entry.seq)));
+    const { seq } = this.append(entry.kind, entry.payload);
+    this.#earlier.add(seq);
+    this.#renumbered.add(seq);
+  }
+
+  /** The question was answered in another browser, which counts; what was answered here is still logged. */
+  #setAside({ seq, payload }: LogEntry): void {
+    this.#drop(seq);
+    this.#add({ seq, kind: "event", payload: { event: "answered_elsewhere", answer: payload } }, false);
+  }
+
+  #drop(seq: number): void {
+    this.#pending.delete(seq);
+    this.#due.delete(seq);
+  }
+
   async #acknowledge(reply: LogReply): Promise<void> {
     if (reply.acknowledged.length === 0) throw new ConnectionError("The server acknowledged nothing.");
     for (const seq of reply.acknowledged) {
-      this.#pending.delete(seq);
-      this.#due.delete(seq);
+      this.#drop(seq);
+      this.#earlier.delete(seq);
     }
     for (const [presentation, verdict] of Object.entries(reply.feedback ?? {})) {
       this.#feedback.set(presentation, verdict.correct);

@@ -26,6 +26,8 @@ export interface LogStore {
   entries(session: string): Promise<StoredEntry[]>;
   put(entry: StoredEntry): Promise<void>;
   setAcknowledged(session: string, seqs: readonly number[], acknowledged: boolean): Promise<void>;
+  /** What this number stood for is another browser's. */
+  forgetEntry(session: string, seq: number): Promise<void>;
   /** Once the server holds everything, nothing of the answers stays in this browser. */
   forgetEntries(session: string): Promise<void>;
 }
@@ -89,6 +91,10 @@ class IndexedDbStore implements LogStore {
     await transaction.done;
   }
 
+  async forgetEntry(session: string, seq: number): Promise<void> {
+    await this.database.delete("entries", [session, seq]);
+  }
+
   async forgetEntries(session: string): Promise<void> {
     await this.database.delete("entries", entriesOf(session));
   }
@@ -125,6 +131,10 @@ class MemoryStore implements LogStore {
       const entry = entries.get(seq);
       if (entry) entries.set(seq, { ...entry, acknowledged });
     }
+  }
+
+  async forgetEntry(session: string, seq: number): Promise<void> {
+    this.#of(session).delete(seq);
   }
 
   async forgetEntries(session: string): Promise<void> {

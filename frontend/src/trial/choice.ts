@@ -153,7 +153,8 @@ class ChoiceView implements Staged {
   #option(option: ChoiceOption, hasShortcuts: boolean): HTMLButtonElement {
     const button = element("button", "iri-trial-option");
     button.type = "button";
-    button.setAttribute("aria-label", option.name);
+    // A label names its button together with its key, as both are seen: who speaks says what stands there.
+    if (!option.label) button.setAttribute("aria-label", option.name);
     button.setAttribute("aria-disabled", "true");
     if (hasShortcuts && option.keys.length > 0)
       button.setAttribute("aria-keyshortcuts", option.keys.join(" "));

@@ -17,9 +17,7 @@ export async function enter(survey: Survey): Promise<Entered | null> {
   if (resumed) return resumed;
   const created = await welcome(survey);
   if (!created) return null;
-  const { token, session_id: session } = created;
-  await survey.store.keepSession({ key: survey.key, token, session });
-  const api = new SessionApi(token);
+  const api = new SessionApi(created.token);
   // A recruiter's id that is known already gives its session back, wherever that stands.
   return { api, status: await survey.reach(() => api.status()) };
 }
@@ -58,7 +56,7 @@ async function welcome(survey: Survey): Promise<CreatedSession | null> {
   let created: CreatedSession | null = null;
   const start = async (): Promise<string | null> => {
     try {
-      created = await create(survey);
+      created = await startSession(survey);
       return null;
     } catch (error) {
       return explain(strings, error);
@@ -69,14 +67,17 @@ async function welcome(survey: Survey): Promise<CreatedSession | null> {
   return created;
 }
 
-function create({ study, link }: Survey): Promise<CreatedSession> {
-  return createSession({
+/** A new session, or the one that the link's participant has already; this browser keeps it. */
+export async function startSession({ study, link, store, key }: Survey): Promise<CreatedSession> {
+  const created = await createSession({
     study: study.slug,
     mode: link.mode,
     language: study.language,
     recruitment: link.recruitment,
     is_small_touch_device: isSmallTouchDevice(),
   });
+  await store.keepSession({ key, token: created.token, session: created.session_id });
+  return created;
 }
 
 function isRefusedDevice({ study }: Survey): boolean {
@@ -86,7 +87,7 @@ function isRefusedDevice({ study }: Survey): boolean {
 /** There is nothing to click: the server is told, so that refused devices are counted. Null where it made none. */
 async function refuseDevice(survey: Survey): Promise<CreatedSession | null> {
   try {
-    return await survey.reach(() => create(survey));
+    return await survey.reach(() => startSession(survey));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return survey.end(survey.strings.mobileTitle, survey.strings.mobileBlock);

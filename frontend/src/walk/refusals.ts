@@ -16,7 +16,8 @@ const LINK_FAULTS = new Set([
 /** What to say under a button whose request failed. What is no answer of the server is thrown on. */
 export function explain(strings: Strings, error: unknown): string {
   if (isTemporary(error)) return strings.offlineRetry;
-  if (!(error instanceof ApiError)) throw error;
+  // Nothing that the button could mend: whoever runs the walk says that it goes on elsewhere.
+  if (!(error instanceof ApiError) || error.status === 401) throw error;
   if (error.code === "study_closed") return strings.closedText;
   if (error.code === "quota_full") return strings.fullText;
   if (error.code === "took_part_already") return strings.alreadyText;

@@ -3,6 +3,7 @@ import { type AnswerFile, downloadButton } from "../download";
 import { element } from "../html";
 import { onFullscreenLeft } from "../timing/fullscreen";
 import { Outbox } from "../transport/outbox";
+import { isOfAnotherToken, showMoved } from "./moved";
 import type { Survey } from "./survey";
 
 /** The session's log on its way to the server, with its state on the page. */
@@ -16,7 +17,8 @@ export async function openLog(survey: Survey, api: SessionApi, manifest: Manifes
     shell.showSaving(state);
     if (state.refusal === said) return;
     said = state.refusal;
-    showRefusal(survey, api, log, state.refusal);
+    if (isOfAnotherToken(said)) void showMoved(survey, api, log);
+    else showRefusal(survey, api, log, state.refusal);
   });
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) log.flushOnHide();

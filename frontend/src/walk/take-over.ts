@@ -10,11 +10,33 @@ export async function holdThisTab(survey: Survey, session: string, onLost: () =>
   const name = `irisurvey-${session}`;
   const leave = (): void => {
     onLost();
-    offerThisTab(survey, () => window.location.reload());
+    offerThisTab(survey, () => {
+      wish(name);
+      window.location.reload();
+    });
   };
-  if (await holdTab(name, leave)) return;
+  if (await holdTab(name, leave, isWished(name))) return;
   await new Promise<void>((resolve) => offerThisTab(survey, resolve));
   await holdTab(name, leave, true);
+}
+
+/** The participant chose this tab; the page that comes after the reload need not ask again. */
+function wish(name: string): void {
+  try {
+    sessionStorage.setItem(name, "use");
+  } catch {
+    // Without storage (a foreign frame) the question is asked again.
+  }
+}
+
+function isWished(name: string): boolean {
+  try {
+    const isThere = sessionStorage.getItem(name) !== null;
+    sessionStorage.removeItem(name);
+    return isThere;
+  } catch {
+    return false;
+  }
 }
 
 function offerThisTab({ shell, strings }: Survey, onUse: () => void): void {
