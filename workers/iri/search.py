@@ -25,6 +25,7 @@ from workers.iri.layer_errors import LayerError
 from workers.iri.memory import in_passes, keep_freed_memory, unless_short
 from workers.iri.networks import BuiltNetwork
 from workers.iri.objectives import Context, loss
+from workers.iri.pass_sizes import filled_up, room_for
 from workers.iri.passthrough import pass_gradient_through
 from workers.iri.precision import check_precision, computing
 from workers.iri.recipe import Recipe
@@ -63,6 +64,7 @@ class _Segment:
         return self.rows.stop - self.rows.start
 
 
+_Respond = Callable[[Tensor], dict[str, Tensor]]
 _Pass = Callable[[Sequence[_Segment], Sequence[Tensor]], list[tuple[Tensor, ...]]]
 
 
@@ -71,8 +73,9 @@ class Search:
 
     Works are drawn one by one as places come free, so that any number needs the memory of one batch. Recipes
     may differ from work to work. Where memory doesn't suffice, a step is taken in several passes of half
-    as many images, and so on; `pass_size` is how many. On the CPU the process keeps freed memory from now
-    on (see memory). `precision`: of the gradients (see precision); float32 judges what is finished.
+    as many images, and so on; `pass_size` is how many. On a GPU passes are filled up to one of a few sizes
+    (see pass_sizes); on the CPU the process keeps freed memory from now on (see memory).
+    `precision`: of the gradients (see precision); float32 judges what is finished.
     `compiler`: of the passes that give gradients (see compiling), but of recipes with `relu_passthrough`.
 
     Raises SearchError, DeviceError, PrecisionError, CompileError, LayerNotFound, LayerError, SizeRefused,
@@ -104,6 +107,7 @@ class Search:
         self._drawn = 0
         self._fingerprint = Fingerprint()
         self._batch_size = self.pass_size = batch_size
+        self._fills_up = self._device.type == "cuda"
         self._lanes: dict[Recipe, Lane] = {}
         self._responders: dict[tuple[int, tuple[str, ...]], Responder] = {}
         self.steps = 0
@@ -220,7 +224,7 @@ class Search:
     def _in_passes(self, responder: Responder, images: Tensor) -> Tensor:
         """The layer's responses to images, in passes of at most `pass_size`."""
         parts, self.pass_size = in_passes(
-            lambda rows: responder(images[rows])[self._layer], len(images), self.pass_size
+            lambda rows: self._answers(responder, images[rows])[self._layer], len(images), self.pass_size
         )
         return _joined(parts)
 
@@ -240,6 +244,13 @@ class Search:
                     plain = self._passes([lane], images, self._judge)[lane.recipe]
                     lane.note(images[lane.recipe], _joined([part[0] for part in plain]))
         return gradients
+
+    def _answers(self, respond: _Respond, images: Tensor) -> dict[str, Tensor]:
+        """The responses to images, on a GPU by a pass of one of a few sizes."""
+        if not self._fills_up:
+            return respond(images)
+        room = room_for(len(images), min(self.pass_size, self._drawn))
+        return {layer: answers[: len(images)] for layer, answers in respond(filled_up(images, room)).items()}
 
     def _passing_together(self) -> list[list[Lane]]:
         """Lanes whose images go through the same network together."""
@@ -269,7 +280,7 @@ class Search:
     @torch.no_grad()
     def _judge(self, segments: Sequence[_Segment], images: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
         """Errors of the images as they are, no random view of them."""
-        responses = segments[0].lane.responder(_joined(images))
+        responses = self._answers(segments[0].lane.responder, _joined(images))
         contexts = _contexts(segments, images, responses)
         return [(context.relative_error(),) for context in contexts]
 
@@ -284,7 +295,7 @@ class Search:
             # Compiled code hides the ReLUs that the gradient has to pass through.
             is_plain = first.recipe.relu_passthrough
             respond = first.responder if is_plain else first.responder.descend
-            responses = respond(_joined(views))
+            responses = self._answers(respond, _joined(views))
         responses = {layer: response.float() for layer, response in responses.items()}
         if not responses[self._layer].requires_grad:
             raise LayerError(f"layer {self._layer!r} does not depend on the image; allowed: one that does")

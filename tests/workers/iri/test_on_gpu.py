@@ -124,11 +124,11 @@ def capped(more: int) -> Iterator[None]:
     """Within it torch may hold only so many bytes of the GPU beyond what it holds now."""
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(GPU).total_memory
-    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved(GPU) + more) / total, GPU)
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved(GPU) + more) / total)
     try:
         yield
     finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, GPU)
+        torch.cuda.set_per_process_memory_fraction(1.0)
 
 
 def memory_of(network: BuiltNetwork, works: list[Work]) -> int:
@@ -240,6 +240,20 @@ def test_networks_and_targets_may_be_there_already() -> None:
         for device in ("cpu", "cuda"):
             (one, _) = measure(there, "norm2", images, targets, device=device)
             assert one.relative_error == pytest.approx(plain.relative_errors[0], abs=0.02)
+
+
+def test_images_that_leave_change_no_pass(lite0: BuiltNetwork) -> None:
+    """cuDNN would choose, and compile, its kernels anew for every number of images."""
+    recipe = preset("reg_free", image_size=64, finish_below=None)
+    works = [Work(one, seed, replace(recipe, steps=20 + seed)) for seed, one in enumerate(photographs(8, 64))]
+    sizes: list[int] = []
+    search = Search(lite0, POOLED, works, batch_size=8, device=GPU)
+    search.step()
+    for responder in search._responders.values():
+        responder._extract._module.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    while not search.is_finished:
+        search.step()
+    assert set(sizes) <= {8, 2}
 
 
 def test_a_layer_of_tokens_is_matched_there() -> None:
