@@ -90,6 +90,9 @@ IRI_CHUNK_SIZE = env_int("IRI_CHUNK_SIZE", 8, minimum=1)
 IRI_LEASE_SECONDS = env_int("IRI_LEASE_SECONDS", 60, minimum=5)
 IRI_SWEEP_SECONDS = env_int("IRI_SWEEP_SECONDS", 15, minimum=1)
 RESULTS_SECONDS = env_int("RESULTS_SECONDS", 5, minimum=1)
+# Exports of more answers are written in the background, and kept for some days.
+EXPORT_BACKGROUND_ROWS = env_int("EXPORT_BACKGROUND_ROWS", 200_000)
+EXPORT_DAYS = env_int("EXPORT_DAYS", 7, minimum=1)
 IRI_MAX_ATTEMPTS = env_int("IRI_MAX_ATTEMPTS", 3, minimum=1)
 IRI_BACKOFF_SECONDS = env_int("IRI_BACKOFF_SECONDS", 10)
 IRI_CHECKPOINT_SECONDS = env_int("IRI_CHECKPOINT_SECONDS", 30, minimum=1)
@@ -106,6 +109,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "tell-recruiters-what-was-decided": {
         "task": "participation.tell_recruiters",
+        "schedule": float(IRI_SWEEP_SECONDS),
+        "options": {"expires": IRI_SWEEP_SECONDS},
+    },
+    "ring-for-waiting-exports": {
+        "task": "analysis.sweep_exports",
         "schedule": float(IRI_SWEEP_SECONDS),
         "options": {"expires": IRI_SWEEP_SECONDS},
     },

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from survey_site.access.models import User
+from survey_site.analysis.export_models import Export, ExportState
 from survey_site.analysis.flag_models import SessionFlags
 from survey_site.analysis.intervals import Interval
 from survey_site.analysis.observer_models import (
@@ -22,6 +23,8 @@ from survey_site.studies.models import Condition, Study, StudyVersion
 __all__ = [
     "AlignmentScore",
     "Exclusion",
+    "Export",
+    "ExportState",
     "Observation",
     "ObservationState",
     "ObservedCondition",

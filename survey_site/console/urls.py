@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from survey_site.console import image_views, link_views, live_views, observer_views, preview_views, views
+from survey_site.console import (
+    export_views,
+    image_views,
+    link_views,
+    live_views,
+    observer_views,
+    preview_views,
+    views,
+)
 
 urlpatterns = [
     path("admin/live/<slug:slug>/", live_views.live, name="live"),
@@ -14,12 +22,10 @@ urlpatterns = [
     path("admin/results/<slug:slug>/figures/<slug:name>.csv", views.figure_csv, name="figure-csv"),
     path("admin/results/<slug:slug>/report.html", views.report_html, name="report-html"),
     path("admin/results/<slug:slug>/report.pdf", views.report_pdf, name="report-pdf"),
-    path("admin/results/<slug:slug>/responses.csv", views.responses_csv, name="responses-csv"),
-    path("admin/results/<slug:slug>/sessions.csv", views.sessions_csv, name="sessions-csv"),
-    path("admin/results/<slug:slug>/questionnaire.csv", views.questionnaire_csv, name="questionnaire-csv"),
-    path("admin/results/<slug:slug>/conditions.csv", views.conditions_csv, name="conditions-csv"),
-    path("admin/results/<slug:slug>/judgements.csv", views.judgements_csv, name="judgements-csv"),
     path("admin/results/<slug:slug>/observers/", observer_views.ask_observers, name="ask-observers"),
+    path("admin/export/<slug:slug>/", export_views.export, name="export"),
+    path("admin/export/<slug:slug>/<str:name>", export_views.download, name="export-download"),
+    path("admin/exports/<uuid:export_id>/", export_views.file, name="export-file"),
     path("admin/images/<uuid:image_id>.png", image_views.admin_image, name="admin-image"),
     path("admin/preview/<slug:slug>/", preview_views.preview, name="preview"),
     path("admin/links/<slug:slug>/", link_views.links, name="single-use-links"),

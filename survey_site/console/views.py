@@ -1,4 +1,4 @@
-"""Pages that look across rooms: results and exports of one study."""
+"""The results of one study, its figures and its report."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.decorators import staff_member_required
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_safe
 
-from survey_site.access.roles import Role, require_role
-from survey_site.access.services import record_event
-from survey_site.analysis import exports, report_files
+from survey_site.access.roles import ExportLevel, export_level
+from survey_site.analysis import report_files
 from survey_site.analysis.figures.catalogue import figures_of
 from survey_site.analysis.models import ResultFigure, StudyResults
 from survey_site.analysis.results import stored_results
@@ -28,13 +26,6 @@ from survey_site.studies.models import Study
 def visible_study(request: HttpRequest, slug: str) -> Study:
     """The study if this person may see it; else it does not exist."""
     study: Study = get_object_or_404(Study.objects.visible_to(request.user), slug=slug)
-    return study
-
-
-def exported_study(request: HttpRequest, slug: str) -> Study:
-    """The study if this person may take its data away. Raises PermissionDenied for viewers."""
-    study = visible_study(request, slug)
-    require_role(request.user, Role.ANALYST, study)
     return study
 
 
@@ -68,7 +59,7 @@ def wanted_figure(request: HttpRequest, slug: str, name: str) -> ResultFigure:
 @cache_control(private=True, no_cache=True)
 @conditional_page
 def results(request: HttpRequest, slug: str) -> HttpResponse:
-    """Scores with intervals, the figures and the exports; polls for its live part alone.
+    """Scores with intervals and the figures; polls for its live part alone.
 
     Polls are answered by "not modified" until something has changed.
     """
@@ -81,6 +72,7 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
             **admin.site.each_context(request),
             "title": f"Results: {study.name}",
             "observer_form": observer_form(study, request.user),
+            "may_export": export_level(request.user, study) > ExportLevel.NONE,
         }
         response = render(request, "console/results.html", context)
     patch_vary_headers(response, ["X-Live"])
@@ -127,52 +119,6 @@ def report_pdf(request: HttpRequest, slug: str) -> HttpResponse:
     """The same on paper."""
     stored = wanted_results(request, slug)
     return _download(report_files.report_pdf(stored), "application/pdf", f"{slug}-{stored.mode}-report.pdf")
-
-
-@require_safe
-@staff_member_required
-def responses_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
-    study, mode = exported_study(request, slug), wanted_mode(request)
-    record_event(user=request.user, action="export responses", subject=study, detail={"mode": mode})
-    return _csv(exports.stream_responses_csv(study, mode=mode), f"{slug}-{mode}-responses.csv")
-
-
-@require_safe
-@staff_member_required
-def sessions_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
-    study, mode = exported_study(request, slug), wanted_mode(request)
-    record_event(user=request.user, action="export sessions", subject=study, detail={"mode": mode})
-    return _csv(exports.stream_sessions_csv(study, mode=mode), f"{slug}-{mode}-sessions.csv")
-
-
-@require_safe
-@staff_member_required
-def questionnaire_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
-    study, mode = exported_study(request, slug), wanted_mode(request)
-    record_event(user=request.user, action="export questionnaire", subject=study, detail={"mode": mode})
-    return _csv(exports.stream_questionnaire_csv(study, mode=mode), f"{slug}-{mode}-questionnaire.csv")
-
-
-@require_safe
-@staff_member_required
-def conditions_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
-    study = exported_study(request, slug)
-    record_event(user=request.user, action="export conditions", subject=study)
-    return _csv(exports.stream_conditions_csv(study), f"{slug}-conditions.csv")
-
-
-@require_safe
-@staff_member_required
-def judgements_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
-    study = exported_study(request, slug)
-    record_event(user=request.user, action="export judgements", subject=study)
-    return _csv(exports.stream_judgements_csv(study), f"{slug}-judgements.csv")
-
-
-def _csv(lines: Any, name: str) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
 
 
 def _download(content: str | bytes, content_type: str, name: str) -> HttpResponse:

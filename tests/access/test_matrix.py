@@ -11,16 +11,21 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.contrib.messages import get_messages
+from django.core.files.base import ContentFile
 from django.db import transaction
 from django.test import Client
 from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLResolver
+from django.utils.timezone import now
 
 from survey_site.access.models import ApiToken, AuditEvent, Role
 from survey_site.access.role_admin import ReadOnlyAdmin, RoleAdmin, SharedAdmin
+from survey_site.access.roles import ExportLevel
 from survey_site.access.services import record_event
 from survey_site.access.tokens import make_token
 from survey_site.analysis.exclusion_services import exclude_session
+from survey_site.analysis.exporting.kinds import KINDS
+from survey_site.analysis.models import Export
 from survey_site.analysis.results import compute_results
 from survey_site.participation.models import StudySession
 from survey_site.stimuli.models import IRI
@@ -128,6 +133,24 @@ def withdrawal(world: World) -> dict[str, Any]:
 NIL = "00000000-0000-0000-0000-000000000000"
 ACT = {"action": "approve", "sessions": [NIL], "key": NIL}
 
+
+def exported(name: str) -> Callable[[World], dict[str, Any]]:
+    return lambda world: {"slug": "faces", "name": name}
+
+
+def written(level: ExportLevel) -> Callable[[World], dict[str, Any]]:
+    """An export in the background whose file is there."""
+
+    def fill(world: World) -> dict[str, Any]:
+        export = Export(study=world.study, kind="conditions.csv", level=level, state="done", expires_at=now())
+        export.file.save("conditions.csv", ContentFile(b"study"))
+        return {"export_id": export.pk}
+
+    return fill
+
+
+EXPORT_FORM = {"kind": "wide.csv", "mode": "real", "exclusions": "marked", "level": "1"}
+
 ROWS = [
     # Participants
     Row("survey-page", PUBLIC, slug),
@@ -157,10 +180,13 @@ ROWS = [
     *(Row(f"figure-{kind}", VIEWER, figure) for kind in ("svg", "png", "csv")),
     Row("report-html", VIEWER, slug),
     Row("report-pdf", VIEWER, slug),
-    *(
-        Row(f"{name}-csv", ANALYST, slug)
-        for name in ("responses", "sessions", "questionnaire", "conditions", "judgements")
-    ),
+    Row("export", ANALYST, slug),
+    Row("export", ANALYST, slug, method="post", data=EXPORT_FORM),
+    Row("export", OWNER, slug, method="post", data={**EXPORT_FORM, "level": "2"}),
+    *(Row("export-download", ANALYST, exported(name)) for name in KINDS),
+    Row("export-download", OWNER, exported("responses.csv"), data={"level": "full"}),
+    Row("export-file", ANALYST, written(ExportLevel.DEIDENTIFIED)),
+    Row("export-file", OWNER, written(ExportLevel.FULL)),
     Row("ask-observers", ANALYST, slug, method="post"),
     Row("preview", EDITOR, slug),
     Row("single-use-links", EDITOR, linked),
