@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import dj_database_url
+import sentry_sdk
 from django.core.exceptions import ImproperlyConfigured
 
 from survey_site.environment import (
@@ -19,6 +20,7 @@ from survey_site.environment import (
     env_url,
     env_urls,
 )
+from survey_site.logs import logging_settings
 from survey_site.stack.connection import embedded_connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -156,6 +158,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "survey_site.request_ids.request_id_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -264,6 +267,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 # Security -----------------------------------------------------------------------------------------------
 SECURE_SSL = env_bool("SECURE_SSL", False)
 SECURE_SSL_REDIRECT = SECURE_SSL
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked from within, where there is no TLS
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE_SSL else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_SSL
 SECURE_HSTS_PRELOAD = SECURE_SSL
@@ -275,14 +279,12 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
 LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
-}
+LOG_FORMAT = env_choice("LOG_FORMAT", "line", ["line", "json"])
+LOGGING = logging_settings(LOG_FORMAT, LOG_LEVEL)
+METRICS_TOKEN = env_str("METRICS_TOKEN")
+SENTRY_DSN = env_url("SENTRY_DSN", schemes=["http", "https"])
+if SENTRY_DSN:
+    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False)
 
 UNFOLD = {
     "SITE_TITLE": "IRISurvey",

@@ -4,11 +4,14 @@ from django.urls import path
 
 from survey_site.console import (
     export_views,
+    health_views,
     image_views,
     link_views,
     live_views,
+    metric_views,
     observer_views,
     preview_views,
+    status_views,
     views,
 )
 
@@ -16,6 +19,10 @@ urlpatterns = [
     path("admin/live/<slug:slug>/", live_views.live, name="live"),
     path("admin/live/<slug:slug>/act/", live_views.act, name="live-act"),
     path("admin/live/<slug:slug>/payments.csv", live_views.payments_csv, name="payments-csv"),
+    path("healthz", health_views.healthz, name="healthz"),
+    path("readyz", health_views.readyz, name="readyz"),
+    path("metrics", metric_views.metrics, name="metrics"),
+    path("admin/status/", status_views.status, name="system-status"),
     path("admin/results/<slug:slug>/", views.results, name="results"),
     path("admin/results/<slug:slug>/figures/<slug:name>.svg", views.figure_svg, name="figure-svg"),
     path("admin/results/<slug:slug>/figures/<slug:name>.png", views.figure_png, name="figure-png"),
