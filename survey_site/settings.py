@@ -5,6 +5,7 @@ import os
 import secrets
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 import sentry_sdk
@@ -134,6 +135,18 @@ IMAGE_MAX_BYTES = env_int("IMAGE_MAX_BYTES", 40_000_000, minimum=1)
 PROLIFIC_API_URL = env_url("PROLIFIC_API_URL", "https://api.prolific.com", schemes=["http", "https"])
 PROLIFIC_API_TOKEN = env_str("PROLIFIC_API_TOKEN")
 PROLIFIC_WEBHOOK_SECRET = env_str("PROLIFIC_WEBHOOK_SECRET")
+
+# Mail (docs/deployment.md): none is written or sent without a server.
+EMAIL_URL = env_url("EMAIL_URL", schemes=["smtp", "smtp+tls", "smtps"])
+_mail = urlsplit(EMAIL_URL)
+EMAIL_HOST = _mail.hostname or ""
+EMAIL_PORT = _mail.port or {"smtps": 465, "smtp+tls": 587}.get(_mail.scheme, 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.scheme == "smtp+tls", _mail.scheme == "smtps"
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env_str("EMAIL_FROM", f"IRISurvey <irisurvey@{urlsplit(PUBLIC_URL).hostname}>")
+if EMAIL_URL:
+    CELERY_BEAT_SCHEDULE["tell-people-by-mail"] = {"task": "console.notify", "schedule": 60.0}
 
 # Application --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
