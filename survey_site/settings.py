@@ -5,8 +5,10 @@ import os
 import secrets
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
+import sentry_sdk
 from django.core.exceptions import ImproperlyConfigured
 
 from survey_site.environment import (
@@ -19,6 +21,7 @@ from survey_site.environment import (
     env_url,
     env_urls,
 )
+from survey_site.logs import logging_settings
 from survey_site.stack.connection import embedded_connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -134,6 +137,18 @@ PROLIFIC_API_URL = env_url("PROLIFIC_API_URL", "https://api.prolific.com", schem
 PROLIFIC_API_TOKEN = env_str("PROLIFIC_API_TOKEN")
 PROLIFIC_WEBHOOK_SECRET = env_str("PROLIFIC_WEBHOOK_SECRET")
 
+# Mail (docs/deployment.md): none is written or sent without a server.
+EMAIL_URL = env_url("EMAIL_URL", schemes=["smtp", "smtp+tls", "smtps"])
+_mail = urlsplit(EMAIL_URL)
+EMAIL_HOST = _mail.hostname or ""
+EMAIL_PORT = _mail.port or {"smtps": 465, "smtp+tls": 587}.get(_mail.scheme, 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.scheme == "smtp+tls", _mail.scheme == "smtps"
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env_str("EMAIL_FROM", f"IRISurvey <irisurvey@{urlsplit(PUBLIC_URL).hostname}>")
+if EMAIL_URL:
+    CELERY_BEAT_SCHEDULE["tell-people-by-mail"] = {"task": "console.notify", "schedule": 60.0}
+
 # Application --------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "survey_site.console",  # before unfold: its admin/index.html is the overview
@@ -157,6 +172,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "survey_site.request_ids.request_id_middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -265,6 +281,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 # Security -----------------------------------------------------------------------------------------------
 SECURE_SSL = env_bool("SECURE_SSL", False)
 SECURE_SSL_REDIRECT = SECURE_SSL
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked from within, where there is no TLS
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE_SSL else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_SSL
 SECURE_HSTS_PRELOAD = SECURE_SSL
@@ -276,14 +293,12 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
 LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
-}
+LOG_FORMAT = env_choice("LOG_FORMAT", "line", ["line", "json"])
+LOGGING = logging_settings(LOG_FORMAT, LOG_LEVEL)
+METRICS_TOKEN = env_str("METRICS_TOKEN")
+SENTRY_DSN = env_url("SENTRY_DSN", schemes=["http", "https"])
+if SENTRY_DSN:
+    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False)
 
 UNFOLD = {
     "SITE_TITLE": "IRISurvey",

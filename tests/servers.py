@@ -42,6 +42,8 @@ FOREIGN = (
         "IRI_SWEEP_SECONDS",
         "RESULTS_SECONDS",
         "IRI_MAX_ATTEMPTS",
+        "EMAIL_URL",
+        "EMAIL_FROM",
         "LOG_LEVEL",
         "PORT",
     ),

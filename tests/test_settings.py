@@ -52,6 +52,12 @@ def site(tmp_path: Path) -> Iterator[Site]:
         ("IRI_MAX_ATTEMPTS", "-1", "IRI_MAX_ATTEMPTS is -1; it must be at least 1"),
         ("IMAGE_MAX_PIXELS", "4e7", "IMAGE_MAX_PIXELS is '4e7'; it must be a whole number"),
         ("IMAGE_MAX_BYTES", "0", "IMAGE_MAX_BYTES is 0; it must be at least 1"),
+        (
+            "EMAIL_URL",
+            "mail.lab.org",
+            "EMAIL_URL is 'mail.lab.org'; it must begin with smtp:// or smtp+tls://",
+        ),
+        ("EMAIL_URL", "smtp://h:x", "EMAIL_URL cannot be read as an address"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL is 'LOUD'; allowed: DEBUG, INFO, WARNING, ERROR"),
         ("PUBLIC_URL", "lab.org", "PUBLIC_URL is 'lab.org'; it must begin with http:// or https://"),
         ("CSRF_TRUSTED_ORIGINS", "lab.org", "CSRF_TRUSTED_ORIGINS is 'lab.org'; it must begin with"),
@@ -116,3 +122,26 @@ def test_there_is_no_way_to_switch_the_participants_checks_off() -> None:
     assert survey_site.settings.REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"] == [
         "rest_framework.permissions.IsAuthenticated"
     ]
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("smtp://mail.lab.org", ("mail.lab.org", 25, "", "", False, False)),
+        ("smtp+tls://me:p%40ss%2F@mail.lab.org", ("mail.lab.org", 587, "me", "p@ss/", True, False)),
+        (
+            "smtps://me%40lab.org:pw@mail.lab.org:4650",
+            ("mail.lab.org", 4650, "me@lab.org", "pw", False, True),
+        ),
+    ],
+)
+def test_the_mail_server_is_read_from_its_address(site: Site, url: str, wanted: tuple[object, ...]) -> None:
+    made = site.settings(EMAIL_URL=url, PUBLIC_URL="https://survey.lab.org")
+    names = ("HOST", "PORT", "HOST_USER", "HOST_PASSWORD", "USE_TLS", "USE_SSL")
+    assert tuple(getattr(made, f"EMAIL_{name}") for name in names) == wanted
+    assert made.DEFAULT_FROM_EMAIL == "IRISurvey <irisurvey@survey.lab.org>"
+    assert "tell-people-by-mail" in made.CELERY_BEAT_SCHEDULE
+
+
+def test_without_a_mail_server_nobody_looks_for_news(site: Site) -> None:
+    assert "tell-people-by-mail" not in site.settings().CELERY_BEAT_SCHEDULE

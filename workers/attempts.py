@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from survey_site.logs import log_ids
 from survey_site.stimuli import services
 from survey_site.stimuli.models import Worker, device_queue
 from workers.lease_keeper import LeaseKeeper
@@ -74,7 +75,8 @@ def attempt_chunk(*, worker: Worker, queue: str, make_chunk: MakeChunk) -> None:
     if lease is None:
         return
     logger.info("%s: attempt %s", lease.chunk, lease.chunk.attempts)
-    with LeaseKeeper(lease) as keeper:
+    chunk = lease.chunk
+    with log_ids(job_id=chunk.job_id, chunk_id=chunk.pk), LeaseKeeper(lease) as keeper:
         _work(Attempt(lease, keeper), make_chunk)
 
 

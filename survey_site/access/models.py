@@ -12,9 +12,20 @@ from django.db import models
 from simple_history.models import HistoricalRecords
 
 from survey_site.access.dependants import NamesDependantsQuerySet
+from survey_site.access.notice_models import Notice
 from survey_site.access.token_models import ApiToken, Scope
 
-__all__ = ["ApiToken", "AuditEvent", "Membership", "Role", "Scope", "SharedQuerySet", "User", "at_least"]
+__all__ = [
+    "ApiToken",
+    "AuditEvent",
+    "Membership",
+    "Notice",
+    "Role",
+    "Scope",
+    "SharedQuerySet",
+    "User",
+    "at_least",
+]
 
 User = AbstractBaseUser | AnonymousUser
 

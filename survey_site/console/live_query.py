@@ -27,13 +27,13 @@ from survey_site.studies.models import Study
 
 #: By name in the address: what is sorted by, and the column's title.
 COLUMNS: dict[str, tuple[str, str]] = {
-    "started": ("created_at", "Started (UTC)"),
+    "started": ("created_at", "Started, UTC"),
     "state": ("state", "State"),
     "minutes": ("minutes", "Minutes"),
     "answered": ("flags__answered", "Answered"),
     "catch": ("flags__catch_share", "Catch"),
     "rt": ("flags__median_rt", "Median RT"),
-    "focus": ("flags__focus_lost", "Focus lost"),
+    "focus": ("flags__focus_lost", "Focus"),
     "flags": ("flags__n_flags", "Flags"),
     "pay": ("pay_state", "Pay"),
 }

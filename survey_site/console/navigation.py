@@ -53,6 +53,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 {"title": "API", "icon": "api", "link": reverse_lazy("api-docs")},
                 _item_of_superusers("People", "person", "auth_user_changelist"),
                 _item_of_superusers("Roles", "key", "access_membership_changelist"),
+                {
+                    "title": "System status",
+                    "icon": "monitor_heart",
+                    "link": reverse_lazy("system-status"),
+                    "permission": is_superuser,
+                },
                 _item_of_superusers("Audit log", "history", "access_auditevent_changelist"),
             ],
         },

@@ -7,10 +7,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from survey_site.access.role_admin import ReadOnlyAdmin, VisibleRows
-from survey_site.participation.models import PREVIEW, SessionState, StudySession
+from survey_site.participation.models import PREVIEW, Payment, SessionState, StudySession
 
 STATE_COLOURS = {
     SessionState.FINISHED: "success",
@@ -44,6 +46,7 @@ class StudySessionAdmin(VisibleRows, ReadOnlyAdmin):
         ("created_at", "consented_at", "finished_at", "last_seen_at"),
         ("withdrawn_at", "is_anonymised"),
         "consent_version",
+        "payment_log",
     ]
     readonly_fields = [name for row in fields for name in ([row] if isinstance(row, str) else row)]
 
@@ -66,6 +69,23 @@ class StudySessionAdmin(VisibleRows, ReadOnlyAdmin):
         label = SessionState(session.state).label
         return session.state, f"{label}: {session.screened_out_by}" if session.screened_out_by else label
 
+    @display(description="Pay")
+    def payment_log(self, session: StudySession) -> SafeString | str:
+        payments = session.payments.select_related("decided_by")
+        lines = format_html_join("", "<li>{}</li>", ((_told(payment),) for payment in payments))
+        return format_html("<ul>{}</ul>", lines) if lines else "nothing decided"
+
     @display(description="Answered", ordering="n_answered")
     def answered(self, session: Any) -> str:
         return f"{session.n_answered} of {session.n_presentations}"
+
+
+def _told(payment: Payment) -> str:
+    """One decision with its reason, who made it and when, and what the recruiter said."""
+    parts = [
+        f"{payment} by {payment.decided_by or 'a command'}, {payment.decided_at:%Y-%m-%d %H:%M} UTC",
+        payment.reason,
+        payment.get_told_display().lower(),
+        payment.told_reason,
+    ]
+    return " · ".join(part for part in parts if part)

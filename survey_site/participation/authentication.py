@@ -4,6 +4,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from survey_site.logs import note_log_id
 from survey_site.participation.models import StudySession
 from survey_site.participation.tokens import token_hash
 
@@ -19,6 +20,7 @@ class SessionTokenAuthentication(BaseAuthentication):
             session = StudySession.objects.get(token_hash=token_hash(token))
         except StudySession.DoesNotExist:
             raise AuthenticationFailed("this session token is not known") from None
+        note_log_id("session_id", session.pk)
         return session, token
 
     def authenticate_header(self, request: Request) -> str:

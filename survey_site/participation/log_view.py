@@ -9,6 +9,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from survey_site.metrics import LOG_REQUESTS, LOG_SECONDS
 from survey_site.participation import services
 from survey_site.participation.api_errors import body_of
 from survey_site.participation.authentication import KEYWORD, token_of
@@ -28,6 +29,13 @@ JSON = "application/json"
 @csrf_exempt  # the token is in a header, which no other site's page can set
 def session_log(request: HttpRequest) -> HttpResponse:
     """Store the entries of {"entries": [...]} and acknowledge them; errors as api_errors shapes them."""
+    with LOG_SECONDS.time():
+        answer = _answer(request)
+    LOG_REQUESTS.labels(answer.status_code).inc()
+    return answer
+
+
+def _answer(request: HttpRequest) -> HttpResponse:
     try:
         return _json(_taken(request), 200)
     except (ParticipationError, RequestDataTooBig) as error:

@@ -448,6 +448,20 @@ class StateChange(models.Model):
         return f"{self.before} → {self.after}"
 
 
+class Tally(models.Model):
+    """How often housekeeping did something, over all processes and restarts, and when last."""
+
+    name = models.CharField(max_length=40, unique=True)
+    n = models.BigIntegerField(default=0)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "tallies"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.n}"
+
+
 class NullDistribution(models.Model):
     """How alike a layer's responses to two natural images of a set are: what an IRI has to beat (METHOD 4).
 

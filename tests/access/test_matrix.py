@@ -200,6 +200,11 @@ ROWS = [
     Row("single-use-links", EDITOR, linked),
     Row("single-use-links", EDITOR, linked, method="post", data={"n": 1}),
     Row("single-use-links-csv", EDITOR, linked),
+    Row("system-status", SUPERUSER),
+    # Machines
+    Row("healthz", PUBLIC),
+    Row("readyz", PUBLIC),
+    Row("metrics", "HHHHHHHH"),  # without the token
     # The admin's own
     Row("admin:index", STAFF),
     Row("admin:login", PUBLIC),
@@ -277,7 +282,7 @@ def by_kind(page: Any) -> dict[str, str]:
 
 def met(answer: Any) -> str:
     status, to = answer.status_code, answer.headers.get("Location", "")
-    assert status < 500, answer
+    assert status < 500 or answer.wsgi_request.path == "/readyz", answer
     if status == 302 and to.startswith("/admin/login/"):
         return "L"
     if status == 404 or any("doesn’t exist" in str(one) for one in get_messages(answer.wsgi_request)):

@@ -129,7 +129,7 @@ def test_the_balance_is_shown_by_condition() -> None:
         running()
     text = page(logged_in(superuser()))
     assert "Each main trial of version 1 was given out 2 times" in text
-    assert text.count("<meter") == 2
+    assert text.count("<progress") == 2
     assert "<td>3</td><td>6</td><td>2</td>" in text
 
 

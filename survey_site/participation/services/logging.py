@@ -10,6 +10,8 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.db.models import F
 from django.db.models.functions import Now
 
+from survey_site.logs import note_log_id
+from survey_site.metrics import ANSWERS_STORED
 from survey_site.participation.errors import Conflict, Forbidden, UnknownToken
 from survey_site.participation.log_body import MAX_ENTRIES, Entry, ResponsePayload
 from survey_site.participation.models import (
@@ -93,6 +95,8 @@ def _record(token_hash: str, entries: Sequence[Entry]) -> Acknowledgement:
     _note_reach(session, [entry.seq for entry in new])
     if session.state == SessionState.CONSENTED:
         session.state = SessionState.RUNNING
+    note_log_id("session_id", session.pk)
+    transaction.on_commit(lambda: ANSWERS_STORED.inc(len(responses)))
     write(session, [NewEntry(entry.seq, entry.kind, entry.payload) for entry in new], responses)
     for entry in new:
         if entry.kind == LogKind.QUESTIONNAIRE:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
+from survey_site.metrics import ANSWERS_STORED
 from survey_site.participation.errors import ParticipationError
 from survey_site.participation.log_body import Entry
 from survey_site.participation.models import Presentation, SessionState, StudySession
@@ -54,6 +55,7 @@ def record_next(token_hash: str, entries: Sequence[Entry]) -> Acknowledgement | 
         return None
     if not store_next(token_hash, entry.seq, entry.payload, responses):
         return None
+    ANSWERS_STORED.inc(len(responses))
     return Acknowledgement(
         acknowledged=[entry.seq], next_seq=entry.seq + 1, state=SessionState.RUNNING, feedback={}
     )

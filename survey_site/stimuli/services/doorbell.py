@@ -27,6 +27,7 @@ from survey_site.stimuli.models import (
 )
 from survey_site.stimuli.services.checkpoints import discard_after_commit
 from survey_site.stimuli.services.states import move_chunks, settle_job, settle_jobs
+from survey_site.stimuli.services.tallies import RINGS_REPEATED, SWEEPS, count
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,8 @@ def sweep() -> dict[str, int]:
             ring(queue, times=missing)
             rung[queue] = missing
     _ring_for_questions()
+    count(SWEEPS)
+    count(RINGS_REPEATED, sum(rung.values()))
     return rung
 
 
