@@ -110,7 +110,6 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": float(RESULTS_SECONDS),
         "options": {"expires": RESULTS_SECONDS},
     },
-    "ring-for-waiting-bots": {"task": "participation.sweep_pilots", "schedule": float(IRI_SWEEP_SECONDS)},
     "tell-recruiters-what-was-decided": {
         "task": "participation.tell_recruiters",
         "schedule": float(IRI_SWEEP_SECONDS),
@@ -131,6 +130,17 @@ CELERY_BEAT_SCHEDULE = {
 # Uploads: our own limits, below Pillow's warning (docs/method.md).
 IMAGE_MAX_PIXELS = env_int("IMAGE_MAX_PIXELS", 40_000_000, minimum=1)
 IMAGE_MAX_BYTES = env_int("IMAGE_MAX_BYTES", 40_000_000, minimum=1)
+ARCHIVE_MAX_ENTRIES = env_int("ARCHIVE_MAX_ENTRIES", 20_000, minimum=1)
+ARCHIVE_MAX_UNPACKED_BYTES = env_int("ARCHIVE_MAX_UNPACKED_BYTES", 8_000_000_000, minimum=1)
+ARCHIVE_MAX_RATIO = env_int("ARCHIVE_MAX_RATIO", 100, minimum=1)
+# One request of somebody on the staff, who alone may send files. Large files go to a disk as they come.
+UPLOAD_MAX_BYTES = env_int("UPLOAD_MAX_BYTES", 4_000_000_000, minimum=2_621_440)
+DATA_UPLOAD_MAX_NUMBER_FILES = env_int("UPLOAD_MAX_FILES", 2000, minimum=1)
+FILE_UPLOAD_HANDLERS = [
+    "survey_site.stimuli.upload_handler.LimitedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # Recruiters (docs/recruiters.md).
 PROLIFIC_API_URL = env_url("PROLIFIC_API_URL", "https://api.prolific.com", schemes=["http", "https"])
@@ -231,6 +241,7 @@ BUCKET_STORAGE = {
         "region_name": env_str("IMAGE_BUCKET_REGION") or None,
         "default_acl": None,
         "file_overwrite": False,
+        "max_memory_size": 10_000_000,  # an opened object that is larger waits on a disk
     },
 }
 STORAGES = {

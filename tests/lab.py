@@ -16,6 +16,8 @@ from tests.servers import StackServers
 # Generous: the machine may be busy with other things.
 COMMAND_SECONDS = 180.0
 STOP_SECONDS = 60.0
+#: What `import_images` wants to know of a new set.
+OWN_IMAGES = ("--licence", "CC0-1.0", "--source", "drawn for a test")
 
 
 class Lab:

@@ -9,12 +9,15 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, ExpressionWrapper, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
 from simple_history.models import HistoricalRecords
 
 from survey_site.access.dependants import NamesDependants, NamesDependantsQuerySet
 from survey_site.access.models import SharedQuerySet, User
+from survey_site.stimuli.upload_models import ImageUpload, ImportedFile, Outcome, UploadedArchive
 from workers.iri import recipe as iri_recipe
+
+__all__ = ["ImageUpload", "ImportedFile", "Outcome", "UploadedArchive"]  # kept beside this file
 
 # Workers beat far more often (workers.presence).
 WORKER_SILENCE_SECONDS = 120
@@ -132,8 +135,12 @@ class Layer(NamesDependants):
 class ImageSet(NamesDependants):
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
-    licence = models.CharField(max_length=200, blank=True)
-    source = models.TextField(blank=True)
+    licence = models.CharField(
+        max_length=200, blank=True, help_text="SPDX name where there is one, such as CC-BY-4.0."
+    )
+    source = models.TextField(
+        blank=True, help_text="Who made the photographs and where they are from, such as an address."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = SharedQuerySet.as_manager()
@@ -147,6 +154,26 @@ class ImageSet(NamesDependants):
         return self.name
 
 
+SHORTER_SIDE = Least("image__width", "image__height")
+
+
+class TargetImageQuerySet(NamesDependantsQuerySet):
+    def smaller_than(self, side: int) -> Self:
+        """Whose shorter side has fewer pixels."""
+        return self.filter(Q(image__width__lt=side) | Q(image__height__lt=side))
+
+    def smallest_first(self) -> Self:
+        return self.order_by(SHORTER_SIDE, "name", "pk")
+
+    def largest_first(self) -> Self:
+        return self.order_by(SHORTER_SIDE.desc(), "name", "pk")
+
+    def label_counts(self) -> list[tuple[str, int]]:
+        """How many images have each label, the empty one last."""
+        counts = self.order_by().values("label").annotate(n=Count("pk")).values_list("label", "n")
+        return sorted(counts, key=lambda pair: (not pair[0], pair[0].casefold()))
+
+
 class TargetImage(NamesDependants):
     """A natural image of a set, whose representation is matched."""
 
@@ -156,7 +183,7 @@ class TargetImage(NamesDependants):
     name = models.CharField(max_length=200)
     label = models.CharField(max_length=120, blank=True)
 
-    objects = NamesDependantsQuerySet.as_manager()
+    objects = TargetImageQuerySet.as_manager()
 
     history = HistoricalRecords()
 

@@ -28,7 +28,7 @@ from survey_site.analysis.exporting.kinds import KINDS
 from survey_site.analysis.models import Export
 from survey_site.analysis.results import compute_results
 from survey_site.participation.models import StudySession
-from survey_site.stimuli.models import IRI
+from survey_site.stimuli.models import IRI, ImageUpload
 from survey_site.studies.models import Study
 from tests.access.api_rows import API_ROWS
 from tests.builders import logged_in, member, opened_study, researcher, superuser, worker
@@ -119,6 +119,15 @@ def iri_image(world: World) -> dict[str, Any]:
     return {"image_id": IRI.objects.filter(job=world.job)[0].image_id}
 
 
+def images(world: World) -> dict[str, Any]:
+    return {"slug": world.job.image_set.slug}
+
+
+def image_upload(world: World) -> dict[str, Any]:
+    made, _ = ImageUpload.objects.get_or_create(image_set=world.job.image_set)
+    return {**images(world), "upload_id": made.pk}
+
+
 def presented(world: World) -> dict[str, Any]:
     address = world.visitor.presentations()[0]["references"][0]["image"].rsplit("/", 1)[1]
     presentation, place, mac = address.removesuffix(".png").rsplit("-", 2)
@@ -172,6 +181,16 @@ ROWS = [
     # Researchers
     Row("admin-progress", STAFF, data={"jobs": "1"}),
     Row("admin-image", VIEWER, iri_image),
+    Row("admin-thumbnail", VIEWER, iri_image),
+    Row("image-gallery", VIEWER, images),
+    Row("image-gallery", EDITOR, images, method="post"),
+    Row("image-upload", EDITOR, images),
+    Row("image-upload", EDITOR, images, method="post"),
+    Row("image-upload-start", EDITOR, images, method="post", data={"folders": "[]"}),
+    Row("image-upload-files", EDITOR, image_upload, method="post", data={"paths": "[]"}),
+    Row("image-upload-go-on", EDITOR, image_upload, method="post"),
+    Row("image-upload-report", VIEWER, image_upload),
+    Row("image-upload-report", EDITOR, image_upload, method="post"),
     Row("live", VIEWER, slug),
     Row("live-act", ANALYST, slug, method="post"),  # an empty form: what is wrong is said
     Row("live-act", EDITOR, slug, method="post", data=ACT),
@@ -189,14 +208,6 @@ ROWS = [
     Row("export-file", OWNER, written(ExportLevel.FULL)),
     Row("ask-observers", ANALYST, slug, method="post"),
     Row("preview", EDITOR, slug),
-    Row("builder", EDITOR, slug),
-    *(Row(name, EDITOR, slug, method="post") for name in ("builder", "builder-outlook", "builder-texts")),
-    Row("builder-texts", EDITOR, slug),
-    Row("builder-text-preview", EDITOR, slug, method="post"),
-    Row("builder-pilot", EDITOR, slug),
-    *(Row(name, EDITOR, slug, method="post") for name in ("start-pilot", "send-bots", "clone-study")),
-    Row("versions", VIEWER, slug),
-    Row("set-status", EDITOR, lambda world: {**slug(world), "status": "open"}, method="post"),
     Row("single-use-links", EDITOR, linked),
     Row("single-use-links", EDITOR, linked, method="post", data={"n": 1}),
     Row("single-use-links-csv", EDITOR, linked),

@@ -13,7 +13,7 @@ from survey_site.stack.children import wait_until
 from survey_site.stack.ports import free_port
 from survey_site.stack.processes import QUIET
 from tests.broker.conftest import IRIWorkers
-from tests.lab import Lab
+from tests.lab import OWN_IMAGES, Lab
 
 pytestmark = pytest.mark.broker
 
@@ -103,7 +103,7 @@ def ready_lab(lab: Lab, workers: IRIWorkers, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("photographs")
     for name in PHOTOGRAPHS:
         (folder / name).symlink_to(Path(skimage.data.data_dir) / name)
-    lab.succeed("import_images", folder, "--image-set", "photographs")
+    lab.succeed("import_images", folder, "--image-set", "photographs", *OWN_IMAGES)
     workers.ensure(1)
     lab.succeed(
         *("register_network", "efficientnet_lite0", "--source", "package", "--random-seed", "0"),

@@ -7,7 +7,7 @@ import pytest
 import skimage
 
 from tests.broker.conftest import IRIWorkers
-from tests.lab import Lab
+from tests.lab import OWN_IMAGES, Lab
 
 pytestmark = pytest.mark.broker
 
@@ -27,7 +27,7 @@ def opened_study(lab: Lab, workers: IRIWorkers, tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("photographs")
     for name in PHOTOGRAPHS:
         (folder / name).symlink_to(Path(skimage.data.data_dir) / name)
-    lab.succeed("import_images", folder, "--image-set", "photographs")
+    lab.succeed("import_images", folder, "--image-set", "photographs", *OWN_IMAGES)
     (worker,) = workers.ensure(1)
     lab.succeed(
         *("register_network", "efficientnet_lite0", "--source", "package", "--random-seed", "0"),

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from tests.broker.conftest import IRIWorkers
-from tests.lab import Lab
+from tests.lab import OWN_IMAGES, Lab
 from workers.iri.vision import import_torchvision
 
 pytestmark = pytest.mark.broker
@@ -70,7 +70,7 @@ def test_weights_that_fit_are_registered_and_pairs_are_queued_by_name(
     Image.effect_noise((64, 64), 80).save(folder / "noise.png")
     (folder / "bomb.png").write_bytes(bomb(30_000, 30_000))
     (folder / "notes.jpg").write_text("These are words.")
-    imported = lab.manage("import_images", folder, "--image-set", "ours")
+    imported = lab.manage("import_images", folder, "--image-set", "ours", *OWN_IMAGES)
     assert imported.returncode == 0
     assert "refused bomb.png: a decompression bomb" in imported.stderr
     assert "refused notes.jpg: not an image" in imported.stderr

@@ -391,18 +391,34 @@ def test_what_was_built_stays_and_factors_may_be_corrected(client: Client) -> No
     assert made.layers.count() == 3
 
 
-def test_images_are_uploaded_to_a_set_and_bad_ones_named(client: Client) -> None:
-    files = [
-        SimpleUploadedFile("a.png", png(1)),
-        SimpleUploadedFile("notes.txt", b"words"),
-        SimpleUploadedFile("b.png", png(2)),
-    ]
-    form = {"name": "Photos", "slug": "photos", "targets-TOTAL_FORMS": "0", "targets-INITIAL_FORMS": "0"}
-    answer = client.post(url(ImageSet, "add"), {**form, "add_images": files})
-    assert answer.status_code == 302
-    assert ImageSet.objects.get().targets.count() == 2
-    assert any(message.startswith("notes.txt was refused: not an image") for message in said(answer))
-    assert any(message.startswith("2 images added") for message in said(answer))
+def test_a_new_set_says_what_may_be_done_with_it_and_then_takes_images(client: Client) -> None:
+    form = {"name": "Photos", "slug": "photos", "licence": "", "source": ""}
+    page = client.post(url(ImageSet, "add"), form)
+    assert page.context["adminform"].form.errors.keys() == {"licence", "source"}
+    answer = client.post(url(ImageSet, "add"), {**form, "licence": "CC0-1.0", "source": "our camera"})
+    assert answer["Location"] == reverse("image-upload", args=["photos"])
+    assert client.get(answer["Location"]).status_code == 200
+    made = ImageSet.objects.get()
+    assert (made.licence, made.source) == ("CC0-1.0", "our camera")
+
+
+def test_what_a_set_said_of_its_licence_is_not_taken_back(client: Client) -> None:
+    made = image_set(1)
+    ImageSet.objects.update(licence="CC0-1.0")
+    form = {"name": "Photos", "slug": made.slug, "licence": "", "source": "", **NO_SHARING}
+    page = client.post(url(ImageSet, "change", made.pk), form)
+    assert page.context["adminform"].form.errors.keys() == {"licence"}
+
+
+def test_the_list_of_sets_counts_what_each_has_whatever_is_searched_for(client: Client) -> None:
+    made = image_set(3)
+    made.targets.filter(name="0.png").update(label="cat")
+    page = client.get(url(ImageSet, "changelist"), {"q": "cat"})
+    (row,) = page.context["cl"].result_list
+    assert (row.n_targets, row.n_labels, len(row.shown)) == (3, 1, 3)
+    assert reverse("admin-thumbnail", args=[row.shown[0].image_id]) in page.content.decode()
+    for labels, n in (("yes", 1), ("no", 0)):
+        assert client.get(url(ImageSet, "changelist"), {"labels": labels}).context["cl"].result_count == n
 
 
 # Studies -------------------------------------------------------------------------------------------------

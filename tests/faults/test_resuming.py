@@ -13,6 +13,7 @@ import skimage.data
 from survey_site.stack.processes import QUIET, WAIT_POLICY
 from tests.faults.site import FaultySite
 from tests.faults.table import Report
+from tests.lab import OWN_IMAGES
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow_fault, pytest.mark.timeout(1800)]
 
@@ -77,7 +78,7 @@ def squeezed(site: FaultySite, tmp_path_factory: pytest.TempPathFactory) -> None
     folder = tmp_path_factory.mktemp("photographs")
     for name in PHOTOGRAPHS:
         (folder / name).symlink_to(Path(skimage.data.data_dir) / name)
-    site.succeed("import_images", folder, "--image-set", "photographs")
+    site.succeed("import_images", folder, "--image-set", "photographs", *OWN_IMAGES)
     worker = real_worker(site, "real-0")
     site.succeed(
         *("register_network", "squeezenet1_1", "--random-seed", "1", "--num-classes", "10"),

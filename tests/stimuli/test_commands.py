@@ -3,6 +3,7 @@
 import io
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,26 +33,64 @@ def refusal(*arguments: str) -> str:
     return str(refused.value)
 
 
+NEW_SET = ("--image-set", "photos", "--licence", "CC0-1.0", "--source", "drawn for a test")
+
+
 def test_import_images_takes_a_folder_and_names_what_it_refuses(tmp_path: Path) -> None:
     (tmp_path / "cats").mkdir()
     (tmp_path / "cats" / "a.png").write_bytes(png(1))
     (tmp_path / "b.png").write_bytes(png(2))
     (tmp_path / "c.png").write_bytes(png(2))
     (tmp_path / "notes.txt").write_text("words")
-    out, err = run("import_images", str(tmp_path), "--image-set", "photos", "--licence", "CC0")
-    assert out == "2 added, 1 there already, 1 refused; the set has 2 images\n"
-    assert err.startswith("refused notes.txt: not an image")
-    assert ImageSet.objects.get().licence == "CC0"
-    assert list(ImageSet.objects.get().targets.values_list("name", "label")) == [
-        ("a.png", "cats"),
-        ("b.png", ""),
-    ]
-
-
-def test_import_images_wants_a_folder(tmp_path: Path) -> None:
-    assert (
-        refusal("import_images", str(tmp_path / "no"), "--image-set", "s") == f"{tmp_path}/no is not a folder"
+    out, err = run("import_images", str(tmp_path), *NEW_SET)
+    assert out == (
+        "c.png is there already: b.png\n2 added, 1 there already, 1 refused; the set has 2 images\n"
     )
+    assert err.startswith("refused notes.txt: not an image")
+    made = ImageSet.objects.get()
+    assert (made.licence, made.source) == ("CC0-1.0", "drawn for a test")
+    assert list(made.targets.values_list("name", "label")) == [("a.png", "cats"), ("b.png", "")]
+
+
+def test_import_images_reads_torchvisions_folders(tmp_path: Path) -> None:
+    for number, folder in enumerate(("train/cat", "train/dog/small", "val/cat")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "1.png").write_bytes(png(number))
+    run("import_images", str(tmp_path), *NEW_SET)
+    assert sorted(ImageSet.objects.get().targets.values_list("label", flat=True)) == ["cat", "cat", "dog"]
+
+
+def test_import_images_reads_a_zip_to_its_end(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for number in range(20):
+            archive.writestr(f"photos/{'cat' if number % 2 else 'dog'}/{number}.png", png(number))
+    out, _ = run("import_images", str(tmp_path / "photos.zip"), *NEW_SET)
+    assert out == "20 added, 0 there already, 0 refused; the set has 20 images\n"
+    assert ImageSet.objects.get().targets.label_counts() == [("cat", 10), ("dog", 10)]
+
+
+def test_import_images_follows_links_to_files_alone(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes(png(1))
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "link.png").symlink_to(tmp_path / "elsewhere" / "a.png")
+    (folder / "circle").symlink_to(folder)
+    (folder / "broken.png").symlink_to(tmp_path / "nowhere")
+    out, err = run("import_images", str(folder), *NEW_SET)
+    assert out == "1 added, 0 there already, 2 refused; the set has 1 images\n"
+    assert err.count("a link to a folder or to nothing; allowed: files, and links to files") == 2
+
+
+def test_import_images_wants_to_know_what_may_be_done_with_a_new_set(tmp_path: Path) -> None:
+    said = refusal("import_images", str(tmp_path), "--image-set", "photos", "--licence", "CC0-1.0")
+    assert said.startswith("photos is a new image set: give --source, so that others know")
+    assert not ImageSet.objects.exists()
+
+
+def test_import_images_wants_a_folder_or_a_zip(tmp_path: Path) -> None:
+    said = refusal("import_images", str(tmp_path / "no"), "--image-set", "s")
+    assert said == f"{tmp_path}/no is not a folder or a ZIP"
 
 
 def test_queue_pairs_queues_each_layer() -> None:

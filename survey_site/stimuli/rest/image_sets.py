@@ -20,7 +20,7 @@ from survey_site.access.services import make_owner
 from survey_site.stimuli import services
 from survey_site.stimuli.models import ImageSet, TargetImage
 
-MOST_FILES = 100  # a request; Django refuses more as it reads
+MOST_FILES = 100  # a request
 
 
 class ImageSetShape(serializers.ModelSerializer):

@@ -1,5 +1,6 @@
 """Writes of the stimuli room, one subject a module."""
 
+from survey_site.stimuli.services.archives import ArchiveRefused
 from survey_site.stimuli.services.checkpoints import read_checkpoint
 from survey_site.stimuli.services.checks import (
     ask_for_checks,
@@ -56,8 +57,18 @@ from survey_site.stimuli.services.recipes import (
     with_changes,
 )
 from survey_site.stimuli.services.storing import StoreTrouble, store_trouble, storing
+from survey_site.stimuli.services.targets import Removal, relabel, remove_targets, uses_of
+from survey_site.stimuli.services.uploads import (
+    continue_upload,
+    discard_archive,
+    import_file,
+    progress_of,
+    refuse_file,
+    start_upload,
+)
 
 __all__ = [
+    "ArchiveRefused",
     "ChunkLease",
     "FoundIRI",
     "FoundLayer",
@@ -69,6 +80,7 @@ __all__ = [
     "Orphans",
     "QueueRefused",
     "RecipeRefused",
+    "Removal",
     "StoreTrouble",
     "announce_worker",
     "ask_for_checks",
@@ -79,7 +91,9 @@ __all__ = [
     "check_buildable",
     "check_channels",
     "claim_chunk",
+    "continue_upload",
     "describe_missing_layer",
+    "discard_archive",
     "disowned_iris",
     "do_next_check",
     "end_former_leases",
@@ -90,27 +104,34 @@ __all__ = [
     "find_orphans",
     "finish_chunk",
     "heartbeat",
+    "import_file",
     "import_images",
     "note_alive",
     "note_trouble",
     "pause_job",
     "prioritise_job",
+    "progress_of",
     "put_off_chunk",
     "queue_pairs",
     "read_checkpoint",
     "record_inspection",
     "record_iri",
+    "refuse_file",
     "register_network",
+    "relabel",
     "release_chunk",
     "remove_orphans",
+    "remove_targets",
     "resume_job",
     "ring",
     "save_checkpoint",
     "save_recipe",
+    "start_upload",
     "store_image",
     "store_recipe",
     "store_trouble",
     "storing",
     "sweep",
+    "uses_of",
     "with_changes",
 ]

@@ -42,22 +42,24 @@ def import_images(*, image_set: ImageSet, files: Iterable[tuple[str, bytes, str]
     report = ImportReport()
     for name, data, label in files:
         try:
-            added = _import_one(image_set, name, data, label)
+            picture = clean_image(data)
         except ImageRefused as refusal:
             report.refused.append((name, str(refusal)))
         else:
-            (report.added if added else report.duplicates).append(name)
+            _, is_new = add_picture(image_set=image_set, picture=picture, name=name, label=label)
+            (report.added if is_new else report.duplicates).append(name)
     return report
 
 
-def _import_one(image_set: ImageSet, name: str, data: bytes, label: str) -> bool:
-    picture = clean_image(data)
-    with transaction.atomic():
-        stored = store_image(encode_png(picture), size=picture.size)
-        _, added = TargetImage.objects.get_or_create(
-            image_set=image_set, image=stored, defaults={"name": name[:200], "label": label[:120]}
-        )
-    return added
+@transaction.atomic
+def add_picture(
+    *, image_set: ImageSet, picture: Image.Image, name: str, label: str
+) -> tuple[TargetImage, bool]:
+    """The picture as a target of the set, and whether it is new there. Another's name and label stay."""
+    stored = store_image(encode_png(picture), size=picture.size)
+    return TargetImage.objects.get_or_create(
+        image_set=image_set, image=stored, defaults={"name": name[:200], "label": label[:120]}
+    )
 
 
 def clean_image(data: bytes) -> Image.Image:

@@ -14,11 +14,12 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from survey_site.stimuli.models import IRIChunk, Network, StoredImage
+from survey_site.stimuli.models import IRIChunk, Network, StoredImage, UploadedArchive
 from survey_site.stimuli.services.images import image_lock
 from survey_site.stimuli.services.locks import wait_for_turn
 
 IMAGES, CHECKPOINTS, WEIGHTS, PROBES = "images", "checkpoints", "weights", "probes"
+UPLOADS = "uploads"
 
 
 @dataclass
@@ -47,7 +48,7 @@ def remove_orphans(*, older_than: timedelta) -> Orphans:
 
 
 def _all_files() -> Iterator[str]:
-    for folder in (IMAGES, CHECKPOINTS, WEIGHTS, PROBES):
+    for folder in (IMAGES, CHECKPOINTS, WEIGHTS, PROBES, UPLOADS):
         yield from _files_in(folder)
 
 
@@ -66,6 +67,7 @@ _POINTED_AT: dict[str, Callable[[str], bool]] = {
     CHECKPOINTS: lambda name: IRIChunk.objects.filter(checkpoint=name).exists(),
     WEIGHTS: lambda name: Network.objects.filter(weights=name).exists(),
     PROBES: lambda name: False,
+    UPLOADS: lambda name: UploadedArchive.objects.filter(file=name).exists(),
 }
 
 
