@@ -110,6 +110,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": float(RESULTS_SECONDS),
         "options": {"expires": RESULTS_SECONDS},
     },
+    "ring-for-waiting-bots": {"task": "participation.sweep_pilots", "schedule": float(IRI_SWEEP_SECONDS)},
     "tell-recruiters-what-was-decided": {
         "task": "participation.tell_recruiters",
         "schedule": float(IRI_SWEEP_SECONDS),

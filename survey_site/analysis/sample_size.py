@@ -149,9 +149,16 @@ def simulated_tables(
     effects: PilotEffects, participants: int, items: int, n: int, rng: np.random.Generator
 ) -> list[CellTable]:
     """`n` complete studies, one answer per participant and item, whose expected score is `effects.share`."""
-    centre = logit_of_mean(effects.share, float(np.hypot(effects.participant_sd, effects.item_sd)))
     answers = np.ones((participants, items), dtype=np.int64)
-    return [CellTable(answers, _answered(effects, centre, answers.shape, rng)) for _ in range(n)]
+    return [CellTable(answers, hits) for hits in simulated_answers(effects, participants, items, n, rng)]
+
+
+def simulated_answers(
+    effects: PilotEffects, participants: int, items: int, n: int, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """`n` arrays (participants, items), 1 where a participant chose the target of an item, else 0."""
+    centre = logit_of_mean(effects.share, float(np.hypot(effects.participant_sd, effects.item_sd)))
+    return [_answered(effects, centre, (participants, items), rng) for _ in range(n)]
 
 
 def logit_of_mean(share: float, sd: float) -> float:

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from survey_site.console import (
+    builder_views,
     export_views,
     health_views,
     image_views,
@@ -10,8 +11,11 @@ from survey_site.console import (
     live_views,
     metric_views,
     observer_views,
+    pilot_views,
     preview_views,
     status_views,
+    text_views,
+    version_views,
     views,
 )
 
@@ -34,6 +38,16 @@ urlpatterns = [
     path("admin/export/<slug:slug>/<str:name>", export_views.download, name="export-download"),
     path("admin/exports/<uuid:export_id>/", export_views.file, name="export-file"),
     path("admin/images/<uuid:image_id>.png", image_views.admin_image, name="admin-image"),
+    path("admin/builder/<slug:slug>/", builder_views.builder, name="builder"),
+    path("admin/builder/<slug:slug>/outlook/", builder_views.builder_outlook, name="builder-outlook"),
+    path("admin/builder/<slug:slug>/texts/", text_views.texts, name="builder-texts"),
+    path("admin/builder/<slug:slug>/texts/preview/", text_views.text_preview, name="builder-text-preview"),
+    path("admin/builder/<slug:slug>/pilot/", pilot_views.pilot, name="builder-pilot"),
+    path("admin/builder/<slug:slug>/pilot/start/", pilot_views.start_pilot, name="start-pilot"),
+    path("admin/builder/<slug:slug>/pilot/bots/", pilot_views.send_bots, name="send-bots"),
+    path("admin/versions/<slug:slug>/", version_views.versions, name="versions"),
+    path("admin/versions/<slug:slug>/clone/", version_views.clone, name="clone-study"),
+    path("admin/versions/<slug:slug>/<slug:status>/", version_views.set_status, name="set-status"),
     path("admin/images/<uuid:image_id>/small.webp", image_views.admin_thumbnail, name="admin-thumbnail"),
     path("admin/preview/<slug:slug>/", preview_views.preview, name="preview"),
     path("admin/links/<slug:slug>/", link_views.links, name="single-use-links"),

@@ -25,6 +25,7 @@ from django.db.models.functions import Cast, Coalesce, Now
 
 from survey_site.access.models import User
 from survey_site.participation.payment_models import Payment, PaymentKind, PaymentState, Told
+from survey_site.participation.pilot_models import PilotRun, PilotState
 from survey_site.studies.models import Study, StudyVersion, Trial, TrialKind, TrialOption, TrialReference
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "Payment",
     "PaymentKind",
     "PaymentState",
+    "PilotRun",
+    "PilotState",
     "Presentation",
     "QuestionnaireAnswer",
     "RecruiterId",

@@ -153,7 +153,7 @@ class StudyAdmin(SharedAdmin):
                     ("status_text", "links"),
                     ("trial_counts", "missing"),
                     "iris_shown",
-                    ("preregistration_url", "seen"),
+                    "preregistration_url",
                 ]
             },
         ),
@@ -283,13 +283,20 @@ class StudyAdmin(SharedAdmin):
 
     @display(description="Pages")
     def links(self, study: Study) -> SafeString | str:
-        if study.pk is None or not study.versions.exists():
-            return "after opening: the participant link and the results"
+        if study.pk is None:
+            return "after saving: builder, texts, pilot and versions"
         pages = [
-            (f"{settings.PUBLIC_URL}{reverse('survey-page', args=[study.slug])}", "participant link"),
-            (f"/admin/live/{study.slug}/", "live"),
-            (f"/admin/results/{study.slug}/", "results and export"),
+            (f"/admin/builder/{study.slug}/", "builder"),
+            (f"/admin/builder/{study.slug}/texts/", "texts"),
+            (f"/admin/builder/{study.slug}/pilot/", "preview and pilot"),
+            (f"/admin/versions/{study.slug}/", "versions and clone"),
         ]
+        if study.versions.exists():
+            pages += [
+                (f"{settings.PUBLIC_URL}{reverse('survey-page', args=[study.slug])}", "participant link"),
+                (f"/admin/live/{study.slug}/", "live"),
+                (f"/admin/results/{study.slug}/", "results and export"),
+            ]
         if study.recruiter == Recruiter.SINGLE_USE:
             pages.append((f"/admin/links/{study.slug}/", "single-use links"))
         return format_html_join(" · ", '<a class="text-primary-600 underline" href="{}">{}</a>', pages)

@@ -152,13 +152,27 @@ class _Sides:
         return (*showing.options[1:], showing.options[0])
 
 
+def shown_in_slots(n_main: int, per_participant: int, *, slots: int, seed: int) -> list[list[int]]:
+    """Which of the main trials, by number from 0, each of the first slots shows."""
+    shown, shuffled = _shown(n_main, per_participant), _shuffled(range(n_main), seed)
+    return [
+        [shuffled[place % n_main] for place in range(slot * shown, (slot + 1) * shown)]
+        for slot in range(slots)
+    ]
+
+
 def _turns(main: Sequence[int], slot: int, per_participant: int, seed: int) -> list[tuple[int, int]]:
     """The slot's main trials and the turn that each of them takes."""
     shown = _shown(len(main), per_participant)
-    shuffled = list(main)
-    random.Random(f"plan:{seed}").shuffle(shuffled)  # noqa: S311 - a design, not a secret
+    shuffled = _shuffled(main, seed)
     places = [divmod(place, len(main)) for place in range(slot * shown, (slot + 1) * shown)]
     return [(shuffled[index], turn + index) for turn, index in places]
+
+
+def _shuffled(main: Sequence[int], seed: int) -> list[int]:
+    shuffled = list(main)
+    random.Random(f"plan:{seed}").shuffle(shuffled)  # noqa: S311 - a design, not a secret
+    return shuffled
 
 
 def _with_repeats(main: list[_Showing], plan: SessionPlan, sides: _Sides) -> list[_Showing]:

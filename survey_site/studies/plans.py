@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -65,7 +65,12 @@ def planned_counts(study: Study) -> dict[str, int]:
     """Trials that opening now would make: main, catch and practice; what one person sees of the main ones,
     how many of those twice; and IRIs left over, which fill no group of a matching condition.
     """
-    plans = [plan for plan in plan_conditions(study) if formats.fault_of(plan) is None]
+    return counts_of(study, plan_conditions(study))
+
+
+def counts_of(study: Study, conditions: Sequence[ConditionPlan]) -> dict[str, int]:
+    """The same of any conditions; those that cannot be planned count for nothing."""
+    plans = [plan for plan in conditions if formats.fault_of(plan) is None]
     main = sum(len(formats.main_trials(plan, seed=study.rng_seed)) for plan in plans)
     return {
         "main": main,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 
 from survey_site.stimuli.models import IRIStatus
@@ -33,15 +34,19 @@ def missing_for_opening(study: Study) -> list[str]:
 
 def _missing_in_plan(study: Study) -> list[str]:
     """What the conditions, each of which is whole, do not allow together."""
-    missing = _missing_in_questions(study)
+    missing = _missing_in_questions(study) + _missing_in_pay(study)
+    return missing + plan_faults(study, planned_counts(study))
+
+
+def plan_faults(study: Study, counts: Mapping[str, int]) -> list[str]:
+    """Why sessions of this plan could not be analysed or held, one sentence each."""
+    missing = []
     if study.practice_pass > study.n_practice:
         missing.append(
             f"{study.practice_pass} right answers are needed of {study.n_practice} practice trials"
         )
     if study.failed_check_code and study.catch_pass > study.n_catch:
         missing.append(f"{study.catch_pass} right answers are needed of {study.n_catch} catch trials")
-    missing += _missing_in_pay(study)
-    counts = planned_counts(study)
     if study.n_catch > counts["per_participant"]:
         share = study.n_catch / (study.n_catch + counts["per_participant"])
         missing.append(
@@ -97,8 +102,13 @@ def _missing_in(condition: Condition) -> list[str]:
             f"condition {condition.slug}: all {total} IRIs failed their quality check "
             "(tick “include IRIs that failed” to show them all the same)"
         ]
-    fault = formats.fault_of(plan_condition(condition)) or _too_few(plan_condition(condition))
+    fault = condition_fault(plan_condition(condition))
     return [f"condition {condition.slug}: {fault}"] if fault else []
+
+
+def condition_fault(plan: ConditionPlan) -> str | None:
+    """Why the condition's trials cannot be made or make no score, or None."""
+    return formats.fault_of(plan) or _too_few(plan)
 
 
 def _too_few(plan: ConditionPlan) -> str | None:

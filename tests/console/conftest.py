@@ -2,6 +2,8 @@ from typing import Any
 
 import pytest
 
+from tests.participation.conftest import broker as broker  # bots ring it
+
 
 @pytest.fixture(autouse=True)
 def plain_static_files(settings: Any) -> None:

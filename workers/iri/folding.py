@@ -1,8 +1,8 @@
 """A private copy of a network, made fast for thousands of passes up to some layers.
 
 Parameters are frozen, batch norm is folded into the convolution before it (unless weight or spectral norm
-compute that one's weight), a convolution's own padding module into its padding, memory is channels-last; on
-the CPU the stem is rewritten (see stems).
+compute that one's weight), a convolution's own padding module into its padding, memory is laid out as is
+fastest; on the CPU the stem is rewritten (see stems).
 All this is kept only where the copy gives the same response as the original.
 """
 
@@ -25,10 +25,17 @@ from workers.iri.stems import has_own_weight, rewrite_stems
 _TOLERANCE = 1e-4
 
 
-def prepare(module: nn.Module, layers: Sequence[str], probe: Tensor, device: str | torch.device) -> nn.Module:
+def prepare(
+    module: nn.Module,
+    layers: Sequence[str],
+    probe: Tensor,
+    device: str | torch.device,
+    layout: torch.memory_format = torch.channels_last,
+) -> nn.Module:
     """A frozen copy of the network on a device, to be run up to the last of `layers`.
 
-    `probe`: normalised images (n, 3, h, w) on which original and folded copy are compared.
+    `probe`: normalised images (n, 3, h, w) on which original and folded copy are compared. `layout`: of the
+    weights (see precision.layout).
     Raises what Extractor raises, for instance LayerNotFound.
     """
     plain = expose(copy.deepcopy(module).eval(), layers).requires_grad_(False).to(device)
@@ -36,22 +43,22 @@ def prepare(module: nn.Module, layers: Sequence[str], probe: Tensor, device: str
     folded = _folded(plain, layers, probe.to(device))
     if torch.device(device).type == "cpu":
         rewrite_stems(folded)
-    folded = _channels_last(folded)
+    folded = _laid_out(folded, layout)
     found = _responses(folded, layers, probe.to(device))
     if all(_agree(found[layer], expected[layer]) for layer in layers):
         return folded
-    return _channels_last(plain)
+    return _laid_out(plain, layout)
 
 
 def _agree(found: Tensor, expected: Tensor) -> bool:
     return bool(torch.dist(found, expected) <= _TOLERANCE * expected.norm())
 
 
-def _channels_last(module: nn.Module) -> nn.Module:
+def _laid_out(module: nn.Module, layout: torch.memory_format) -> nn.Module:
     """In place; `Module.to` can do it, which its type stubs don't know."""
     for parameter in module.parameters():
         if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            parameter.data = parameter.data.contiguous(memory_format=layout)
     return module
 
 

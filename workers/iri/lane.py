@@ -90,7 +90,7 @@ class Lane:
 
     def _stacked(self, images: Sequence[Tensor]) -> Tensor:
         stacked = torch.stack(list(images)).float()
-        return stacked.to(self._device).contiguous(memory_format=torch.channels_last)
+        return stacked.to(self._device).contiguous(memory_format=self.responder.layout)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -163,7 +163,7 @@ class Lane:
         """The present images (n, 3, h, w), cut off from the parameters that made them."""
         self._parametrization.parameters.requires_grad_()
         self._images = self._parametrization.images()
-        return self._images.detach().contiguous(memory_format=torch.channels_last)
+        return self._images.detach().contiguous(memory_format=self.responder.layout)
 
     def view(self, rows: slice, images: Tensor) -> Tensor:
         """What the network sees of these rows' images at their present steps: a random view, or all."""

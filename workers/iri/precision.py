@@ -22,6 +22,15 @@ def check_precision(precision: str, device: torch.device) -> None:
         raise PrecisionError(f"precision is 'tf32' on {device}; allowed there: float32, bf16")
 
 
+def layout(precision: str, device: torch.device) -> torch.memory_format:
+    """How images and weights lie in memory where that is fastest (docs/performance.md).
+
+    Channel by channel for float32 on a GPU; elsewhere the channels of a pixel beside one another.
+    """
+    is_plain = device.type == "cuda" and precision == "float32"
+    return torch.contiguous_format if is_plain else torch.channels_last
+
+
 @contextmanager
 def computing(precision: str, device: torch.device) -> Iterator[None]:
     """Within it the device computes so, and on a GPU by those of cuDNN's kernels that repeat bit for bit.

@@ -23,6 +23,7 @@ class Responder:
 
     `size`: height and width in pixels of the images to come.
     `compiler`: of the passes that `descend` takes (see compiling).
+    `layout`: of the weights, best also of the images given (see precision.layout).
     Raises LayerNotFound or LayerError for what can't be a layer, SizeRefused for a size that can't be,
     CompileError for what can't be compiled.
     """
@@ -34,11 +35,13 @@ class Responder:
         size: int,
         device: torch.device,
         compiler: str = "none",
+        layout: torch.memory_format = torch.channels_last,
     ) -> None:
+        self.layout = layout
         # A grey ramp: what plain grey can't tell apart (a folded bias) shows on it.
         probe = torch.linspace(0, 1, 3 * size * size).view(1, 3, size, size)
         with explaining(partial(run_to, network, layers), size, network.input_size):
-            module = prepare(network.module, layers, network.normalize(probe), device)
+            module = prepare(network.module, layers, network.normalize(probe), device, layout)
         self._extract = Extractor(module, layers)
         is_plain = compiler == "none"
         self._compiled = self._extract if is_plain else CompiledExtractor(module, layers, compiler)

@@ -27,7 +27,7 @@ from workers.iri.networks import BuiltNetwork
 from workers.iri.objectives import Context, loss
 from workers.iri.pass_sizes import filled_up, room_for
 from workers.iri.passthrough import pass_gradient_through
-from workers.iri.precision import check_precision, computing
+from workers.iri.precision import check_precision, computing, layout
 from workers.iri.recipe import Recipe
 from workers.iri.responder import Responder
 from workers.iri.row_checks import check_rows_alone
@@ -192,7 +192,10 @@ class Search:
         layers = tuple(dict.fromkeys((self._layer, *recipe.layers)))
         key = recipe.image_size, layers
         if key not in self._responders:
-            responder = Responder(self._network, layers, recipe.image_size, self._device, self._compiler)
+            laid_out = layout(self._precision, self._device)
+            responder = Responder(
+                self._network, layers, recipe.image_size, self._device, self._compiler, laid_out
+            )
             check_rows_alone(responder, recipe.image_size, self._device)
             self._responders[key] = responder
         return self._responders[key]

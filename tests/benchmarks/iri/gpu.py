@@ -18,7 +18,7 @@ from workers.iri.folding import prepare
 from workers.iri.images import to_png
 from workers.iri.lane import Found
 from workers.iri.networks import BuiltNetwork, NetworkSpec, build
-from workers.iri.precision import PRECISIONS, computing
+from workers.iri.precision import PRECISIONS, computing, layout
 from workers.iri.recipe import Recipe, preset
 from workers.iri.search import Search, Work
 
@@ -57,8 +57,8 @@ class GpuCost:
     """One way to compute at one layer. `step`: seconds of one step of the whole batch.
 
     `bare_share`: the part of a step that passes forward to the layer and back take by themselves, by the same
-    prepared network in the same way, timed in turn; `channels_last`: how many times faster these are than
-    with images and weights laid out channel by channel.
+    prepared network in the same way, timed in turn; `channels_last`: how many times faster they are with
+    images and weights laid out channels-last than channel by channel.
     `matched`: images of `batch` whose decoded PNG is at or below the setting's error after a whole search,
     which took `seconds` after a first step of `first_step` seconds (compiling included).
     `same_bytes`: share of images that the same batch, searched for again, gives as the same PNG;
@@ -134,7 +134,8 @@ class _Bench:
         timed = replace(self._recipe, steps=self._setting.rounds + WARM_UP + 1, finish_below=None)
         loops = {
             "search": self._search(timed).step,
-            "bare": self._pass(torch.channels_last),
+            "bare": self._pass(layout(self._precision, self._device)),
+            "last": self._pass(torch.channels_last),
             "planes": self._pass(torch.contiguous_format),
         }
         seconds = in_turn(
@@ -151,7 +152,7 @@ class _Bench:
             batch=self._setting.batch,
             step=estimate(seconds["search"]),
             bare_share=ratios(seconds["bare"], seconds["search"]),
-            channels_last=ratios(seconds["planes"], seconds["bare"]),
+            channels_last=ratios(seconds["planes"], seconds["last"]),
             matched=matched,
             first_step=first_step,
             seconds=whole,

@@ -5,11 +5,12 @@ import torch
 from torch import Tensor, nn
 
 from tests.workers.iri.tiny import SIZE, built, conv_net, photographs
+from workers.iri import search
 from workers.iri.extractor import respond
 from workers.iri.images import from_png, to_png
 from workers.iri.inversion import invert
 from workers.iri.objectives import relative_error
-from workers.iri.precision import PrecisionError, check_precision, computing
+from workers.iri.precision import PrecisionError, check_precision, computing, layout
 from workers.iri.recipe import preset
 
 pytestmark = pytest.mark.torch
@@ -59,6 +60,31 @@ def test_tf32_is_allowed_only_where_it_is_asked_for_and_settings_are_put_back() 
             assert allowed() == (False, False)
         assert allowed() == (True, True)
     assert allowed() == before
+
+
+def test_float32_on_a_gpu_lies_channel_by_channel_and_all_else_channels_last() -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
+    assert layout("float32", gpu) == torch.contiguous_format
+    assert {layout(*one) for one in (("tf32", gpu), ("bf16", gpu), ("float32", cpu), ("bf16", cpu))} == {
+        torch.channels_last
+    }
+
+
+@pytest.mark.parametrize("laid_out", [torch.contiguous_format, torch.channels_last])
+def test_images_and_weights_are_laid_out_alike(
+    laid_out: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "layout", lambda *_: laid_out)
+    recipe = replace(RECIPE, steps=3)
+    one = search.Search(built(conv_net()), "norm2", [search.Work(photographs(1)[0], 0, recipe)], batch_size=1)
+    one.step()
+    (responder,) = one._responders.values()
+    module = responder._extract._module
+    seen: list[Tensor] = [module.get_parameter("conv2.weight")]
+    module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    one.step()
+    assert len(seen) == 2
+    assert all(tensor.is_contiguous(memory_format=laid_out) for tensor in seen)
 
 
 def test_convolutions_on_a_gpu_are_held_to_kernels_that_repeat() -> None:
