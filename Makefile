@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo up stop clean clean-data check test load chaos faults coverage browser refuse-while-running
+.PHONY: help install demo up stop clean clean-data check test load bench-export chaos faults coverage browser refuse-while-running
 
 # The interpreter that makes the virtual environment; PYTHON=... names another.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -51,6 +51,9 @@ load: install $(DEV_PACKAGES) ## how many answers a second are stored, how fast,
 
 test: install $(DEV_PACKAGES) browser check ## everything that `check` does, then all tests; E2E=no leaves the browser out
 	$(RUN) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(if $(filter no,$(E2E)),-m "not e2e") $(PYTEST_ARGS)
+
+bench-export: install $(DEV_PACKAGES) ## a million responses against django-import-export: ratio, first byte, memory (minutes)
+	$(RUN) -m tests.benchmarks.export $(EXPORT_ARGS)
 
 faults: install $(DEV_PACKAGES) ## kill workers, servers and disks, and show what was lost and doubled: docs/jobs.md (minutes)
 	FAULTS=all $(RUN) -m pytest tests/faults $(PYTEST_ARGS)
