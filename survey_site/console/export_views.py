@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -135,8 +136,10 @@ def download(request: HttpRequest, slug: str, name: str) -> HttpResponseBase:
     except ExportRefused as refusal:
         return HttpResponseBadRequest(f"{refusal}\n", content_type="text/plain; charset=utf-8")
     require_level(request, study, selection.level)
-    log_export(by=request.user, kind=kind, selection=selection)
-    parts = kind.stream(selection, lambda done, total: None) if request.method == "GET" else []
+    parts: Iterable[bytes] = []
+    if request.method == "GET":
+        log_export(by=request.user, kind=kind, selection=selection)
+        parts = kind.stream(selection, lambda done, total: None)
     response = StreamingHttpResponse(parts, content_type=kind.content_type)
     response["Content-Disposition"] = f'attachment; filename="{kind.file_name(selection)}"'
     return response

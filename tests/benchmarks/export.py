@@ -42,7 +42,8 @@ def export_of(name: str) -> dict[str, Any]:
         pass
     before, start = memory_mb(), time.perf_counter()
     parts = client.get(f"/admin/export/large/{name}").streaming_content  # type: ignore[attr-defined]
-    moments, size = [], 0
+    moments: list[float] = []
+    size = 0
     for part in parts:
         if len(moments) < 2:
             moments.append(time.perf_counter() - start)

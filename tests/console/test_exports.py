@@ -182,6 +182,7 @@ def test_an_unknown_file_is_not_found_and_head_takes_nothing(answered: AnsweredS
     client = taker(Role.ANALYST, answered)
     assert client.get(f"{PAGE}responses.xlsx").status_code == 404
     assert client.head(f"{PAGE}responses.csv").status_code == 200
+    assert not AuditEvent.objects.exists()
     assert client.post(f"{PAGE}responses.csv").status_code == 405
 
 

@@ -12,9 +12,11 @@ import numpy as np
 from django.core.management.base import BaseCommand, CommandError
 
 from survey_site.analysis.answers import AnswerTable, ScoringError
+from survey_site.analysis.column_mapping import ColumnMapping
 from survey_site.analysis.conditions_file import read_conditions
 from survey_site.analysis.csv_checks import CsvError
-from survey_site.analysis.csv_rows import REQUIRED, ResponseFile
+from survey_site.analysis.csv_rows import REQUIRED, ResponseFile, decoded
+from survey_site.analysis.foreign_rows import mapped_lines
 from survey_site.analysis.report import ReportSettings, alignment_report, score_json
 from survey_site.analysis.report_warnings import (
     mixed_modes,
@@ -33,7 +35,8 @@ class Command(BaseCommand):
     help = (
         "Score a CSV of responses as the results page does. Scores rows of kind main with an answer; "
         f"needs the columns {', '.join(REQUIRED)}. With conditions.csv as well, and all columns of an "
-        "export, --json prints all statistics of `alignment STUDY --json`."
+        "export, --json prints all statistics of `alignment STUDY --json`. Answers of jsPsych or JATOS, as "
+        "CSV or JSON, are scored alike by a --mapping of their columns (docs/exports.md)."
     )
     requires_system_checks = []
 
@@ -41,19 +44,26 @@ class Command(BaseCommand):
         parser.add_argument("file", help="CSV of responses, UTF-8; - reads standard input")
         parser.add_argument("conditions", nargs="?", help="conditions.csv of the same export")
         parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+        parser.add_argument(
+            "--mapping", metavar="FILE", help="YAML or JSON file that says where our columns are found"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["conditions"] and not options["json"]:
             raise CommandError("conditions.csv is used by --json alone; add it, or leave the file out")
+        self.mapping = mapping_of(options["mapping"]) if options["mapping"] else None
         if options["conditions"]:
             self.print_everything(options["file"], options["conditions"])
         else:
             self.print_scores(options["file"], as_text=not options["json"])
 
+    def responses(self, file: BinaryIO) -> ResponseFile:
+        return ResponseFile(mapped_lines(file, self.mapping) if self.mapping else file)
+
     def print_scores(self, path: str, *, as_text: bool) -> None:
         settings = ScoreSettings()
         with reading(path) as file:
-            responses = ResponseFile(file)
+            responses = self.responses(file)
             table = AnswerTable.from_rows(responses.rows(with_excluded=True))
         kept = np.frombuffer(responses.excluded, dtype=np.uint8) == 0
         scores = score_table(table.where(kept), settings=settings)
@@ -76,7 +86,7 @@ class Command(BaseCommand):
         with reading(conditions_path) as file:
             cells = read_conditions(file)
         with reading(path) as file:
-            responses = ResponseFile(file)
+            responses = self.responses(file)
             rows = list(responses.full_rows(cells))
         unknown = {row.condition for row in rows if row.condition} - {row["condition"] for row in cells}
         if unknown:
@@ -93,6 +103,11 @@ class Command(BaseCommand):
             self.stderr.write("Nothing to score: no row of kind main has an answer.")
         for warning in warnings:
             self.stderr.write(warning)
+
+
+def mapping_of(path: str) -> ColumnMapping:
+    with reading(path) as file:
+        return ColumnMapping.read("".join(decoded(file)))
 
 
 @contextmanager
