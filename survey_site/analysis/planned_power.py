@@ -18,6 +18,8 @@ from survey_site.analysis.sample_size import PilotEffects, simulated_answers
 
 #: So many simulated answers in all are enough for a look, and take a second or so.
 MOST_ANSWERS, FEWEST_SIMULATIONS = 4_000_000, 40
+#: Beyond it a look takes too long; items count where not everybody sees all of them.
+MOST_CELLS, MOST_ITEMS = 1_000_000, 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,18 +48,22 @@ def expected_interval(
     """`shown` (participants, items): who sees what. Empty rows and columns are left out.
 
     Large studies are simulated less often, but FEWEST_SIMULATIONS times. Raises ScoringError for fewer than
-    two people or items, and for `against` outside (0, 1).
+    two people or items, for a design that `is_too_large`, and for `against` outside (0, 1).
     """
     if not 0 < against < 1:
         raise ScoringError(f"against is {against!r}; it must lie between 0 and 1")
     seen = shown[shown.any(axis=1)][:, shown.any(axis=0)].astype(np.int64)
+    if is_too_large(seen > 0):
+        raise ScoringError(f"{seen.shape[0]} participants and {seen.shape[1]} items are too many to simulate")
     if min(seen.shape) < 2:
         raise ScoringError(f"{seen.shape[0]} participants and {seen.shape[1]} items; both must be 2 or more")
     people, items = seen.shape
     n = min(n_simulations, max(FEWEST_SIMULATIONS, MOST_ANSWERS // seen.size))
     rng = np.random.default_rng(np.random.SeedSequence(rng_seed, spawn_key=seen.shape))
-    tables = [CellTable(seen, hits * seen) for hits in simulated_answers(effects, people, items, n, rng)]
-    intervals = [twoway(table, confidence) for table in tables]
+    intervals = [
+        twoway(CellTable(seen, hits * seen), confidence)
+        for hits in simulated_answers(effects, people, items, n, rng)
+    ]
     is_above = effects.share >= against
     found = [one.low > against if is_above else one.high < against for one in intervals]
     power = float(np.mean(found))
@@ -70,3 +76,8 @@ def expected_interval(
         error=(power * (1 - power) / n) ** 0.5,
         n_simulations=n,
     )
+
+
+def is_too_large(shown: NDArray[np.bool_]) -> bool:
+    """Whether simulating such a design would take minutes."""
+    return shown.size > MOST_CELLS or (shown.shape[1] > MOST_ITEMS and not shown.all())

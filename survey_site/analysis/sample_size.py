@@ -5,7 +5,7 @@
 10
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,10 +155,10 @@ def simulated_tables(
 
 def simulated_answers(
     effects: PilotEffects, participants: int, items: int, n: int, rng: np.random.Generator
-) -> list[NDArray[np.int64]]:
-    """`n` arrays (participants, items), 1 where a participant chose the target of an item, else 0."""
+) -> Iterator[NDArray[np.int64]]:
+    """`n` arrays (participants, items), one at a time: 1 where the target was chosen, else 0."""
     centre = logit_of_mean(effects.share, float(np.hypot(effects.participant_sd, effects.item_sd)))
-    return [_answered(effects, centre, (participants, items), rng) for _ in range(n)]
+    return (_answered(effects, centre, (participants, items), rng) for _ in range(n))
 
 
 def logit_of_mean(share: float, sd: float) -> float:

@@ -11,7 +11,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from survey_site.analysis.planned_power import ExpectedInterval, expected_interval
+from survey_site.analysis.planned_power import ExpectedInterval, expected_interval, is_too_large
 from survey_site.analysis.sample_size import PilotEffects
 from survey_site.studies import design, formats
 from survey_site.studies.durations import Asked, expected_minutes
@@ -176,18 +176,16 @@ def _by_size(
     for (plan, _), n, first in zip(plans, trials, firsts, strict=False):
         key = (n, plan.n_options)
         shown = seen[:, first : first + n]
-        if key not in found and min(shown.any(axis=1).sum(), shown.any(axis=0).sum()) >= 2:
-            found[key] = _simulated(effects, shown.shape, shown.tobytes(), _chance(plan))
+        is_enough = min(shown.any(axis=1).sum(), shown.any(axis=0).sum()) >= 2
+        if key not in found and is_enough and not is_too_large(shown):
+            found[key] = _simulated(effects, shown.shape, np.packbits(shown).tobytes(), 1 / plan.n_options)
     return found
 
 
-def _chance(plan: ConditionPlan) -> float:
-    return 1 / plan.n_options
-
-
-@lru_cache(maxsize=500)
+@lru_cache(maxsize=100)
 def _simulated(
     effects: PilotEffects, shape: tuple[int, int], shown: bytes, chance: float
 ) -> ExpectedInterval:
     """Kept, since a look at another number asks for most of them again."""
-    return expected_interval(effects, np.frombuffer(shown, dtype=bool).reshape(shape), against=chance)
+    bits = np.unpackbits(np.frombuffer(shown, dtype=np.uint8), count=shape[0] * shape[1])
+    return expected_interval(effects, bits.reshape(shape).astype(bool), against=chance)

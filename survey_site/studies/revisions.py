@@ -69,7 +69,7 @@ def _changes_since(study: Study, at: datetime | None) -> list[str]:
 def _told(change: Change) -> str:
     fields = "; ".join(f"{one.field}: {_short(one.before)} → {_short(one.after)}" for one in change.fields)
     who = change.by or "a command"
-    return f"{change.at:%H:%M} UTC, {who}: {change.what} {change.kind}" + (f" ({fields})" if fields else "")
+    return f"{change.at:%H:%M} UTC, {who}: {change.what} {change.kind}" + (f" ({fields})." if fields else ".")
 
 
 def _short(text: str) -> str:

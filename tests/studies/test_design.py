@@ -13,6 +13,7 @@ from survey_site.studies.design import (
     n_slots,
     plan_session,
     plan_trials,
+    shown_in_slots,
 )
 from survey_site.studies.formats import fault_of, left_over
 from survey_site.studies.planned import (
@@ -334,3 +335,11 @@ def test_practice_comes_first_once_for_every_round_that_the_rule_allows() -> Non
     assert [plan[one.trial].kind == "practice" for one in shown] == [True] * 6 + [False] * 5
     assert [one.block for one in shown] == [0, 0, 1, 1, 2, 2, 3, 3, 3, 4, 4]
     assert len(session(plan, practice_rounds=3)) == 2 + 5
+
+
+@pytest.mark.parametrize(("per_participant", "slots"), [(0, 4), (3, 9), (7, 20), (10, 3), (99, 2)])
+def test_what_slots_show_is_what_their_sessions_are_planned(per_participant: int, slots: int) -> None:
+    plan = trials(10, n_catch=1)
+    for slot, numbers in enumerate(shown_in_slots(10, per_participant, slots=slots, seed=5)):
+        planned = session(plan, slot=slot, shown=per_participant, order_seed=slot)
+        assert sorted(one.trial for one in planned if plan[one.trial].kind == "main") == sorted(numbers)
