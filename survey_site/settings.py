@@ -284,6 +284,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "JobStatus": "survey_site.stimuli.rest.job_shapes.STATUSES",
         "IRIStatus": "survey_site.stimuli.models.IRIStatus",
+        "StudyStatus": "survey_site.studies.models.StudyStatus",
     },
     "PREPROCESSING_HOOKS": ["survey_site.access.rest.schema.only_documented"],
 }

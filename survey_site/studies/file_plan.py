@@ -59,9 +59,9 @@ def plan_of(document: dict[str, Any], *, by: User | None, into: Study | None = N
         study=_study(document, faults),
         conditions=conditions_of(document.get("conditions", {}), recipes, Shared(by, into), faults),
         texts=_texts(document.get("texts", {"en": DEFAULT_TEXTS}), faults),
-        questions=_questions(document.get("questions", {}), faults),
+        questions=question_rows(document.get("questions", {}), faults),
         icons=_icons(document.get("icons", {}), faults),
-        rules=_rules(document.get("exclusion_rules", []), faults),
+        rules=rules_of(document.get("exclusion_rules", []), faults),
     )
     if faults:
         raise StudyFileError(faults)
@@ -118,7 +118,7 @@ def _texts(given: Any, faults: Faults) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _questions(given: Any, faults: Faults) -> list[dict[str, Any]]:
+def question_rows(given: Any, faults: Faults) -> list[dict[str, Any]]:
     found = []
     for language, entries in entries_of(given, "questions", faults).items():
         value_of(Question._meta.get_field("language"), language, f"questions.{language}", faults)
@@ -174,7 +174,7 @@ def _icons(given: Any, faults: Faults) -> dict[str, StoredImage]:
     return found
 
 
-def _rules(given: Any, faults: Faults) -> list[Rule]:
+def rules_of(given: Any, faults: Faults) -> list[Rule]:
     rules, before = [], len(faults)
     for place, entry in enumerate(list_of(given, "exclusion_rules", faults)):
         path = f"exclusion_rules.{place}"

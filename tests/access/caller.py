@@ -24,12 +24,11 @@ class Caller:
         self.client = Client()
         self.headers = {"Authorization": f"Bearer {token_of(user, *scopes, name=','.join(scopes) or 'all')}"}
 
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+    def ask(self, method: str, path: str, body: Any = None, *, match: str = "") -> Any:
+        """The answer; `match` is sent as If-Match."""
         given = {} if body is None else {"data": body, "content_type": "application/json"}
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.client.generic(
-            method, f"/api/v1/{path}", headers={**self.headers, **named}, **_encoded(given)
-        )
+        headers = {**self.headers, **({"If-Match": match} if match else {})}
+        return self.client.generic(method, f"/api/v1/{path}", headers=headers, **_encoded(given))
 
     def get(self, path: str) -> Any:
         """The JSON of an answer, which must be 200."""
@@ -37,8 +36,8 @@ class Caller:
         assert answer.status_code == 200, answer.content
         return answer.json()
 
-    def send(self, method: str, path: str, body: Any = None, *, status: int = 200, **headers: str) -> Any:
-        answer = self.ask(method, path, body, **headers)
+    def send(self, method: str, path: str, body: Any = None, *, status: int = 200, match: str = "") -> Any:
+        answer = self.ask(method, path, body, match=match)
         assert answer.status_code == status, (answer.status_code, answer.content)
         return answer.json() if answer.content else None
 

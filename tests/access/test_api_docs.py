@@ -45,7 +45,7 @@ def test_the_page_asks_nobody_else_and_runs_no_inline_script() -> None:
 def test_every_address_below_api_v1_is_described() -> None:
     described = yaml.safe_load(logged_in(researcher()).get("/api/schema/").content)["paths"]
     found = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path) for path in addresses(get_resolver().url_patterns)}
-    assert {f"/{path}" for path in found if path.startswith("api/v1/")} == {
+    assert {f"/{path}" for path in found if path.startswith("api/v1/")} - {"/api/v1/"} == {
         path for path in described if path.startswith("/api/v1/")
     }
 

@@ -8,8 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db.models import ProtectedError
 from django.http import Http404
 from rest_framework import exceptions, serializers
+from rest_framework.fields import get_error_detail
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -99,6 +102,10 @@ def _known(error: Exception, refusals: tuple[type[Exception], ...]) -> ApiError 
         return ApiError("not_found", str(error) or "there is no such thing")
     if isinstance(error, DjangoPermissionDenied):
         return ApiError("role_too_low", str(error))
+    if isinstance(error, DjangoValidationError):
+        return _of_framework(exceptions.ValidationError(get_error_detail(error)))
+    if isinstance(error, ProtectedError):
+        return ApiError("refused", str(error.args[0]))
     if isinstance(error, TooManyFilesSent | TooManyFieldsSent):
         return ApiError("too_large", str(error))
     if isinstance(error, RequestDataTooBig):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import IO, Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
@@ -23,11 +26,35 @@ class StorableJSON(JSONParser):
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         try:
-            data = super().parse(stream, media_type, parser_context)
+            data = super().parse(bounded(stream), media_type, parser_context)
         except RecursionError:
             raise ParseError("the JSON is nested too deeply") from None
         refuse_unstorable(data)
         return data
+
+
+def bounded(stream: IO[Any]) -> IO[bytes]:
+    """The whole body. Raises RequestDataTooBig, which Django does only for bodies that it reads itself."""
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    data = stream.read(most + 1)
+    if len(data) > most:
+        raise RequestDataTooBig(f"at most {most:,} bytes are taken")
+    return BytesIO(data)
+
+
+class RawBody(BaseParser):
+    """The bytes themselves, whatever media type says of them."""
+
+    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> bytes:
+        return bounded(stream).read()
+
+
+class RawJSON(RawBody):
+    media_type = "application/json"
+
+
+class RawYAML(RawBody):
+    media_type = "application/yaml"
 
 
 def refuse_unstorable(data: Any) -> None:

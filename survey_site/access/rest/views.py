@@ -63,6 +63,10 @@ class ResearcherView(GenericViewSet):
         checked.is_valid(raise_exception=True)
         return dict(checked.validated_data)
 
+    def body(self) -> dict[str, Any]:
+        """The request's body as it was sent; an object, once it was `given`."""
+        return dict(self.request.data)
+
     def asked(self, serializer: type[Serializer]) -> dict[str, Any]:
         """The request's query parameters, checked."""
         self._is_asked = True

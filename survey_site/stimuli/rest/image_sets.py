@@ -125,7 +125,7 @@ class ImagesView(ResearcherView):
         targets = self.get_queryset().filter(image_set=self.shared(ImageSet.objects.all(), slug=slug))
         return self.paged(targets, lambda page: list(TargetShape(page, many=True).data))
 
-    @extend_schema(request={"multipart/form-data": UploadShape}, responses=UploadReport)
+    @extend_schema(request={"multipart/form-data": UploadShape}, responses={200: UploadReport})
     def create(self, request: Request, slug: str) -> Response:
         """Add image files. Those that are no images are refused by name, the others are added."""
         image_set, given = (

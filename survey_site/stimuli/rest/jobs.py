@@ -34,6 +34,7 @@ class JobsView(ResearcherView):
     ordering = ("-created_at", "-pk")
     scopes = dict.fromkeys(("create", "partial_update", "pause", "resume", "cancel"), Scope.QUEUE)
     refusals = (services.QueueRefused,)
+    statuses = {"create": (404,)}
 
     def get_queryset(self) -> QuerySet[IRIJob]:
         jobs = IRIJob.objects.visible_to(self.request.user)
