@@ -7,23 +7,15 @@ from uuid import UUID
 
 from django.db import connection
 
-from survey_site.participation.models import HOLDS_SLOT, Presentation, StudySession
-from survey_site.studies.models import StudyVersion, Trial, TrialKind
+from survey_site.participation.models import Presentation, StudySession
+from survey_site.studies.models import StudyVersion, TrialKind
 
-# Whoever has a slot sees the slot's main trials, whatever their order: one session tells for all of them.
 SHOWN = f"""
-    WITH held AS (
-        SELECT min(id::text)::uuid AS session, count(*) AS n FROM {StudySession._meta.db_table}
-        WHERE version_id = %(version)s AND mode = %(mode)s AND state = ANY (%(states)s)
-        GROUP BY slot, CASE WHEN slot IS NULL THEN id END
-    )
-    SELECT trial.id, coalesce(sum(held.n), 0)::int
-    FROM {Trial._meta.db_table} AS trial
-    LEFT JOIN (
-        {Presentation._meta.db_table} AS shown JOIN held ON held.session = shown.session_id
-    ) ON shown.trial_id = trial.id AND shown.repeat_of_id IS NULL
-    WHERE trial.version_id = %(version)s AND trial.kind = '{TrialKind.MAIN}'
-    GROUP BY trial.id
+    SELECT shown.trial_id, sum(held.n)::int
+    FROM unnest(%s::uuid[], %s::int[]) AS held (session, n)
+    JOIN {Presentation._meta.db_table} AS shown ON shown.session_id = held.session
+    WHERE shown.repeat_of_id IS NULL
+    GROUP BY shown.trial_id
 """  # noqa: S608 - names of our own tables
 
 
@@ -66,6 +58,23 @@ def balance_of(version: StudyVersion, mode: str) -> Balance:
 
 def times_shown(version: StudyVersion, mode: str) -> dict[UUID, int]:
     """By main trial."""
+    held = _held(version, mode)
     with connection.cursor() as cursor:
-        cursor.execute(SHOWN, {"version": version.pk, "mode": mode, "states": list(map(str, HOLDS_SLOT))})
-        return dict(cursor.fetchall())
+        cursor.execute(SHOWN, [list(held), list(held.values())])
+        shown = dict(cursor.fetchall())
+    trials = version.trials.filter(kind=TrialKind.MAIN).values_list("pk", flat=True)
+    return {trial: shown.get(trial, 0) for trial in trials}
+
+
+def _held(version: StudyVersion, mode: str) -> dict[UUID, int]:
+    """One session of each slot, with the number of those that hold it; those without a slot each by itself.
+
+    Whoever has a slot sees the slot's main trials, whatever their order: one session tells for all of them.
+    """
+    sessions = StudySession.objects.filter(version=version, mode=mode).holding_slots()
+    one_of: dict[int | UUID, UUID] = {}
+    held: dict[UUID, int] = {}
+    for session, slot in sessions.order_by("pk").values_list("pk", "slot"):
+        one = one_of.setdefault(session if slot is None else slot, session)
+        held[one] = held.get(one, 0) + 1
+    return held
