@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.http import HttpRequest
@@ -14,21 +13,17 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from unfold.admin import StackedInline
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminFileFieldWidget
 
-from survey_site.access.role_admin import ByParent, SharedAdmin
+from survey_site.access.role_admin import SharedAdmin
 from survey_site.access.roles import Role
 from survey_site.stimuli.models import IRIStatus
-from survey_site.stimuli.services import ImageRefused
 from survey_site.studies import services
-from survey_site.studies.exclusion_form import exclusion_rows
-from survey_site.studies.locks import LOCKED, LockedWhileOpen, is_locked
+from survey_site.studies.fieldsets import FIELDSETS
+from survey_site.studies.inlines import ConditionInline, IconInline, QuestionInline, TextInline
+from survey_site.studies.locks import LOCKED, is_locked
 from survey_site.studies.models import (
     Condition,
-    LabelIcon,
-    Question,
     Recruiter,
     Study,
     StudyStatus,
@@ -49,90 +44,6 @@ STATUS_COLOURS = {
 }
 
 
-class ConditionInline(LockedWhileOpen, ByParent, StackedInline):
-    model = Condition
-    fields = [
-        ("slug", "layer"),
-        ("recipe", "image_set"),
-        ("shows", "iri_seed"),
-        ("format", "n_options"),
-        ("foil_rule", "include_failed"),
-    ]
-    extra = 0
-    show_change_link = False
-    autocomplete_fields = ["layer"]
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        """Only what is shared with this person can be picked; what others picked before may stay."""
-        if db_field.name in ("layer", "image_set"):
-            rows = db_field.remote_field.model.objects
-            kept = rows.filter(conditions__study__in=Study.objects.held_by(request.user, Role.EDITOR))
-            options["queryset"] = (rows.visible_to(request.user) | kept).distinct()
-        return super().formfield_for_foreignkey(db_field, request, **options)
-
-
-class IconForm(forms.ModelForm):
-    file = forms.FileField(
-        required=False,
-        label="Picture",
-        widget=UnfoldAdminFileFieldWidget,
-        help_text="At most 128 px are kept.",
-    )
-
-    class Meta:
-        model = LabelIcon
-        fields = ["label"]
-
-    def clean_file(self) -> bytes | None:
-        upload = self.cleaned_data["file"]
-        if upload is None and self.instance.pk is None:
-            raise forms.ValidationError("choose a picture for this label")
-        if upload is None:
-            return None
-        try:
-            self.instance.image = services.icon_image(upload.read())
-        except ImageRefused as refusal:
-            raise forms.ValidationError(f"{upload.name}: {refusal}") from None
-        return None
-
-
-class IconInline(LockedWhileOpen, ByParent, StackedInline):
-    """Pictures for the labels of classification."""
-
-    model = LabelIcon
-    form = IconForm
-    fields = [("label", "file")]
-    extra = 0
-    tab = True
-
-
-class QuestionInline(LockedWhileOpen, ByParent, StackedInline):
-    """The questionnaire after the trials."""
-
-    model = Question
-    fields = [
-        ("name", "language", "position"),
-        ("kind", "is_required"),
-        "label",
-        "choices",
-        ("minimum", "maximum"),
-    ]
-    extra = 0
-    tab = True
-
-
-class TextInline(LockedWhileOpen, ByParent, StackedInline):
-    model = StudyText
-    extra = 0
-    tab = True
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
-        formset = super().get_formset(request, obj, **options)
-        for name, text in DEFAULT_TEXTS.items():
-            formset.form.base_fields[name].initial = text
-        return formset
-
-
 @admin.register(Study)
 class StudyAdmin(SharedAdmin):
     list_display = ["name", "status_label", "condition_count", "version_text", "links", "created_at"]
@@ -144,79 +55,7 @@ class StudyAdmin(SharedAdmin):
     form = StudyForm
     conditional_fields = {"recruiter_study_id": f"recruiter == '{Recruiter.PROLIFIC}'"}
     readonly_fields = ["status_text", "links", "trial_counts", "missing", "iris_shown"]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("name", "slug"),
-                    ("status_text", "links"),
-                    ("trial_counts", "missing"),
-                    "iris_shown",
-                    "preregistration_url",
-                ]
-            },
-        ),
-        (
-            "Plan",
-            {
-                "fields": [
-                    ("trials_per_participant", "n_catch"),
-                    ("n_practice", "practice_pass"),
-                    "practice_rounds",
-                    ("n_repeats", "repeat_distance"),
-                    ("break_every", "rng_seed"),
-                    ("quota", "resume_minutes"),
-                ]
-            },
-        ),
-        (
-            "Trials",
-            {
-                "fields": [
-                    ("fixation_ms", "time_limit_ms"),
-                    ("image_frames", "confidence_levels"),
-                    ("reference_ms", "mask_ms"),
-                ]
-            },
-        ),
-        (
-            "Page",
-            {"fields": [("minutes", "contact"), ("mobile_policy", "keyboard_shortcuts"), "image_scaling"]},
-        ),
-        (
-            "Exclusions",
-            {
-                "description": (
-                    "Who is to be left out of the scores is chosen before the study opens and frozen with "
-                    "it. A session that several rules leave out is counted at the first. Scores are always "
-                    "shown with and without."
-                ),
-                "fields": exclusion_rows(),
-            },
-        ),
-        (
-            "Recruitment",
-            {
-                "fields": [
-                    ("recruiter", "withdrawal"),
-                    "recruiter_study_id",
-                    "group",
-                    ("base_pay", "currency"),
-                ]
-            },
-        ),
-        (
-            "Completion",
-            {
-                "fields": [
-                    ("completion_code", "refusal_code"),
-                    ("screened_out_code", "completion_url"),
-                    ("failed_check_code", "catch_pass"),
-                ]
-            },
-        ),
-    ]
+    fieldsets = FIELDSETS
 
     def get_readonly_fields(self, request: HttpRequest, obj: Study | None = None) -> list[str]:
         """The slug is in the participants' link: it stays once the study has opened."""

@@ -23,14 +23,23 @@ QUESTIONS = [
 LABELS = ["cat", "dog", "owl"]
 STUDIES: dict[str, dict[str, Any]] = {
     "two_afc": {"n": 2, "n_practice": 1, "practice_pass": 1, "break_every": 2, "questions": QUESTIONS},
-    "matching": {"n": 3, "condition": {"format": "matching", "n_options": 3}, "confidence_levels": 6},
+    "matching": {
+        "n": 6,
+        "trials_per_participant": 1,
+        "condition": {"format": "matching", "n_options": 3},
+        "confidence_levels": 6,
+    },
     "classification": {
         "n": 3,
         "condition": {"format": "classification", "n_options": 3},
         "labels": LABELS,
         "keyboard_shortcuts": False,
     },
-    "odd_one_out": {"n": 1, "condition": {"format": "odd_one_out", "n_options": 3}},
+    "odd_one_out": {
+        "n": 2,
+        "trials_per_participant": 1,
+        "condition": {"format": "odd_one_out", "n_options": 3},
+    },
 }
 
 

@@ -28,8 +28,17 @@ TEXTS = {
 }
 STUDIES: dict[str, dict[str, Any]] = {
     "two_afc": {"n": 2},
-    "odd_one_out": {"n": 1, "condition": {"format": "odd_one_out", "n_options": 3}, "confidence_levels": 3},
-    "matching": {"n": 3, "condition": {"format": "matching", "n_options": 3}},
+    "odd_one_out": {
+        "n": 2,
+        "trials_per_participant": 1,
+        "condition": {"format": "odd_one_out", "n_options": 3},
+        "confidence_levels": 3,
+    },
+    "matching": {
+        "n": 6,
+        "trials_per_participant": 1,
+        "condition": {"format": "matching", "n_options": 3},
+    },
 }
 
 
