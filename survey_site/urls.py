@@ -17,6 +17,7 @@ urlpatterns = [
     path("api/v1/", include("survey_site.access.rest.urls")),
     path("api/v1/", include("survey_site.stimuli.rest.urls")),
     path("api/v1/", include("survey_site.studies.rest.urls")),
+    path("api/v1/", include("survey_site.participation.rest.urls")),
     path("api/v1/", include("survey_site.analysis.rest.urls")),
     path("api/v1/", include("survey_site.console.rest.urls")),
     re_path("^api/v1/", NoSuchAddress.as_view(dict.fromkeys(METHODS, "refuse")), name="rest-no-such-address"),

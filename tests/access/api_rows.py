@@ -11,6 +11,7 @@ from survey_site.access.models import Role
 from survey_site.analysis.models import Export
 from survey_site.console.live_actions import ACTIONS
 from survey_site.participation.models import StudySession
+from survey_site.participation.pilot_models import PilotRun
 from survey_site.studies.rest.studies import RUNS
 
 #: R is refused (401 or 403), H finds nothing, A is let in: anonymous, participant, stranger, viewer, analyst,
@@ -83,6 +84,11 @@ def of_study(**more: Any) -> Any:
     return lambda world: {"slug": "faces", **more}
 
 
+def bot_run(world: Any) -> dict[str, Any]:
+    made = PilotRun.objects.create(study=world.study, n_bots=1)
+    return {"slug": "faces", "run_id": made.pk}
+
+
 STUDIES: list[tuple[Any, ...]] = [
     ("rest-studies", "get", STAFF),
     ("rest-studies", "post", STAFF),
@@ -91,6 +97,10 @@ STUDIES: list[tuple[Any, ...]] = [
     ("rest-study", "delete", OWNER, of_study()),
     ("rest-study-readiness", "get", VIEWER, of_study()),
     *((f"rest-study-{act}", "post", EDITOR, of_study()) for act in RUNS),
+    ("rest-study-clone", "post", VIEWER, of_study()),
+    ("rest-bots", "get", VIEWER, of_study()),
+    ("rest-bots", "post", EDITOR, of_study()),
+    ("rest-bot-run", "get", VIEWER, bot_run),
     ("rest-study-members", "get", OWNER, of_study()),
     ("rest-study-member", "put", OWNER, of_study(username="viewer")),
     ("rest-study-member", "delete", OWNER, of_study(username="viewer")),

@@ -26,7 +26,7 @@ from survey_site.access.models import Scope
 from survey_site.access.tokens import make_token
 from survey_site.studies.models import Study
 from survey_site.studies.study_document import study_document
-from tests.access.api_rows import session, written_export
+from tests.access.api_rows import bot_run, session, written_export
 from tests.access.test_matrix import World
 from tests.builders import draft_study
 
@@ -86,6 +86,7 @@ def site(settings: Any) -> dict[str, Any]:
             "job_id": [world.job.pk],
             "iri_id": [str(world.job.iris.all()[0].pk)],
             "session_id": [str(session(world)["session_id"])],
+            "run_id": [bot_run(world)["run_id"]],
             "export_id": [str(written_export(world)["export_id"])],
             "name": ["iri@here"],
         },

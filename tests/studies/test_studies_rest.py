@@ -207,6 +207,17 @@ def test_a_taken_slug_is_refused() -> None:
     assert refused["detail"] == "study 'faces' exists already"
 
 
+def test_a_viewer_clones_a_study_and_owns_the_clone() -> None:
+    study = opened_study()
+    viewer = member(Role.VIEWER, study)
+    body = {"slug": "again", "name": "Again", "with_conditions": False}
+    made = Caller(viewer).send("POST", "studies/faces/clone/", body, status=201)
+    assert (made["status"], made["role"], made["version"]) == ("draft", "owner", None)
+    assert not Study.objects.get(slug="again").conditions.exists()
+    refused = Caller(researcher("cem")).send("POST", "studies/faces/clone/", body, status=404)
+    assert refused["code"] == "not_found"
+
+
 def test_the_preview_link_shows_the_draft() -> None:
     study = draft_study()
     link = editor_of(study).send("POST", "studies/faces/preview/")

@@ -82,6 +82,16 @@ class StudyChanges(serializers.ModelSerializer):
         ref_name = "StudyChanges"
 
 
+class CloneShape(serializers.ModelSerializer):
+    with_conditions = serializers.BooleanField(default=True)
+
+    class Meta:
+        model = Study
+        fields = ["slug", "name", "with_conditions"]
+        extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
+        ref_name = "Clone"
+
+
 class StudyFilter(serializers.Serializer):
     status = serializers.ChoiceField(choices=StudyStatus.choices, required=False)
 

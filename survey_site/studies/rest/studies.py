@@ -18,6 +18,7 @@ from survey_site.access.rest.members import MembersView
 from survey_site.access.roles import Role, role_of
 from survey_site.access.services import record_event
 from survey_site.studies import services
+from survey_site.studies.cloning import clone_study
 from survey_site.studies.locks import refuse_if_open
 from survey_site.studies.models import Study
 from survey_site.studies.plans import planned_counts
@@ -25,6 +26,7 @@ from survey_site.studies.previews import TICKET_SECONDS, preview_ticket
 from survey_site.studies.readiness import missing_for_opening
 from survey_site.studies.rest.base import IF_MATCH, StudyView
 from survey_site.studies.rest.shapes import (
+    CloneShape,
     NewStudy,
     ReadinessShape,
     StudyChanges,
@@ -129,6 +131,13 @@ class StudiesView(StudyView):
         """No new sessions until it is opened again; those under way may finish."""
         services.close_study(study=self.study(slug, Role.EDITOR), by=request.user)
         return self._whole(slug)
+
+    @extend_schema(request=CloneShape, responses={201: WholeStudy})
+    def clone(self, request: Request, slug: str) -> Response:
+        """A new draft of yours that begins as this study stands; sessions and versions stay behind."""
+        study = self.study(slug)
+        made = clone_study(study=study, by=request.user, **self.given(CloneShape))
+        return self._whole(made.slug, status=201)
 
     def _whole(self, slug: str, status: int = 200) -> Response:
         study: Any = self.study(slug)

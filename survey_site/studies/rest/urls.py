@@ -21,6 +21,7 @@ urlpatterns = [
     at(STUDY, StudiesView, "rest-study", get="retrieve", patch="partial_update", delete="destroy"),
     at(f"{STUDY}readiness/", StudiesView, "rest-study-readiness", get="readiness"),
     *(at(f"{STUDY}{action}/", StudiesView, f"rest-study-{action}", post=action) for action in RUNS),
+    at(f"{STUDY}clone/", StudiesView, "rest-study-clone", post="clone"),
     *members_of(STUDY, StudyMembers, "rest-study"),
     at(f"{STUDY}conditions/", ConditionsView, "rest-conditions", get="list", post="create"),
     at(f"{STUDY}conditions/<slug:condition>/", ConditionsView, "rest-condition", get="retrieve", **WRITTEN),

@@ -1,0 +1,15 @@
+"""python manage.py pause_study STUDY"""
+
+from typing import Any
+
+from survey_site.studies.management.studying import StudyCommand
+from survey_site.studies.models import Study
+from survey_site.studies.services import pause_study
+
+
+class Command(StudyCommand):
+    help = "Take no new sessions for now; those under way may finish."
+
+    def act(self, study: Study, by: Any, options: dict[str, Any]) -> str:
+        pause_study(study=study, by=by)
+        return f"{study.slug} is paused"
