@@ -42,6 +42,8 @@ FOREIGN = (
         "IRI_SWEEP_SECONDS",
         "RESULTS_SECONDS",
         "IRI_MAX_ATTEMPTS",
+        "EXPORT_BACKGROUND_ROWS",
+        "EXPORT_DAYS",
         "EMAIL_URL",
         "EMAIL_FROM",
         "LOG_LEVEL",

@@ -49,6 +49,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         ("IRI_CHUNK_SIZE", "0", "IRI_CHUNK_SIZE is 0; it must be at least 1"),
         ("IRI_LEASE_SECONDS", "4", "IRI_LEASE_SECONDS is 4; it must be at least 5"),
         ("IRI_SWEEP_SECONDS", "often", "IRI_SWEEP_SECONDS is 'often'; it must be a whole number"),
+        ("EXPORT_DAYS", "0", "EXPORT_DAYS is 0; it must be at least 1"),
         ("IRI_MAX_ATTEMPTS", "-1", "IRI_MAX_ATTEMPTS is -1; it must be at least 1"),
         ("IMAGE_MAX_PIXELS", "4e7", "IMAGE_MAX_PIXELS is '4e7'; it must be a whole number"),
         ("IMAGE_MAX_BYTES", "0", "IMAGE_MAX_BYTES is 0; it must be at least 1"),
