@@ -132,6 +132,7 @@ def download(request: HttpRequest, slug: str, name: str) -> HttpResponseBase:
         raise Http404(f"there is no export {name!r}; there are: {', '.join(KINDS)}")
     kind = kind_named(name)
     try:
+        _refuse_unknown(request)
         selection = Selection(study, Filters.read(request.GET.dict()), _level(request))
     except ExportRefused as refusal:
         return HttpResponseBadRequest(f"{refusal}\n", content_type="text/plain; charset=utf-8")
@@ -143,6 +144,13 @@ def download(request: HttpRequest, slug: str, name: str) -> HttpResponseBase:
     response = StreamingHttpResponse(parts, content_type=kind.content_type)
     response["Content-Disposition"] = f'attachment; filename="{kind.file_name(selection)}"'
     return response
+
+
+def _refuse_unknown(request: HttpRequest) -> None:
+    """A filter that is misspelled must not be a filter that does nothing."""
+    allowed = (*Filters.names(), "level")
+    if unknown := [name for name in request.GET if name not in allowed]:
+        raise ExportRefused(f"there is no filter {unknown[0]!r}; allowed: {', '.join(allowed)}")
 
 
 def _level(request: HttpRequest) -> ExportLevel:

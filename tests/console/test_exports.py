@@ -20,7 +20,7 @@ from survey_site.participation.models import StudySession
 from tests.analysis.answered_study import AnsweredStudy, answered_study
 from tests.analysis.exporting.awkward import make_awkward
 from tests.analysis.exporting.reading import exported, table
-from tests.builders import logged_in, member, researcher, superuser
+from tests.builders import draft_study, logged_in, member, researcher, superuser
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +55,16 @@ def test_every_table_is_sent_as_it_is_made(answered: AnsweredStudy, name: str) -
     assert read(answer) == exported(name, Selection(answered.study))
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_a_study_that_never_opened_has_empty_files(name: str) -> None:
+    study = draft_study(n=2)
+    answer = logged_in(superuser()).get(f"/admin/export/{study.slug}/{name}")
+    content = read(answer)
+    assert content
+    if name.endswith(".csv"):
+        assert len(table(content)) == (1 if name == "conditions.csv" else 0)
+
+
 def test_parquet_is_sent_too(answered: AnsweredStudy) -> None:
     answer = taker(Role.ANALYST, answered).get(f"{PAGE}responses.parquet")
     assert pq.read_table(pa.BufferReader(read(answer))).num_rows == 44
@@ -77,6 +87,11 @@ def test_filters_of_the_query_choose_the_rows(answered: AnsweredStudy) -> None:
         ({"mode": "test"}, "mode is 'test'; allowed: real, pilot"),
         ({"version": "9"}, "study 'faces' has no version 9; versions: 1"),
         ({"level": "everything"}, "level is 'everything'; allowed: de-identified, full"),
+        (
+            {"exclusion": "applied"},
+            "there is no filter 'exclusion'; allowed: mode, version, exclusions, since, until, level",
+        ),
+        ({"until": "9999-12-31"}, "until is '9999-12-31'; allowed: a day, such as 2026-01-31"),
         ({"until": "soon"}, "until is 'soon'; allowed: a day, such as 2026-01-31"),
     ],
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self, TypeVar
 
@@ -44,6 +45,10 @@ class Filters:
             raise ExportRefused(f"since ({self.since}) is after until ({self.until}); no day is in between")
 
     @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(one.name for one in fields(cls))
+
+    @classmethod
     def read(cls, given: Mapping[str, Any]) -> Self:
         """From a form, a query or stored JSON; what is absent or empty is the default."""
         version, since, until = (str(given.get(name) or "") for name in ("version", "since", "until"))
@@ -74,10 +79,11 @@ def _number(text: str) -> int:
 
 
 def _day(name: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ExportRefused(f"{name} is {text!r}; allowed: a day, such as 2026-01-31") from None
+    with suppress(ValueError):
+        day = date.fromisoformat(text)
+        if date.min < day < date.max:  # the days before and after it are days too
+            return day
+    raise ExportRefused(f"{name} is {text!r}; allowed: a day, such as 2026-01-31")
 
 
 @dataclass(frozen=True)
