@@ -25,9 +25,9 @@ def check_precision(precision: str, device: torch.device) -> None:
 def layout(precision: str, device: torch.device) -> torch.memory_format:
     """How images and weights lie in memory where that is fastest (docs/performance.md).
 
-    Channel by channel for float32 on a GPU; elsewhere the channels of a pixel beside one another.
+    Channel by channel on a GPU but for bf16; elsewhere the channels of a pixel beside one another.
     """
-    is_plain = device.type == "cuda" and precision == "float32"
+    is_plain = device.type == "cuda" and precision != "bf16"
     return torch.contiguous_format if is_plain else torch.channels_last
 
 
@@ -42,6 +42,16 @@ def computing(precision: str, device: torch.device) -> Iterator[None]:
         _on_gpu(precision == "tf32", device),
         torch.autocast(device.type, torch.bfloat16, precision == "bf16"),
     ):
+        yield
+
+
+@contextmanager
+def computing_back(precision: str, device: torch.device) -> Iterator[None]:
+    """For the way back through a pass that went forward within `computing`.
+
+    TF32 is a matter of when a kernel is chosen; that gradients are bf16 where the pass was is settled by it.
+    """
+    with computing("tf32" if precision == "tf32" else "float32", device):
         yield
 
 

@@ -27,7 +27,7 @@ from workers.iri.networks import BuiltNetwork
 from workers.iri.objectives import Context, loss
 from workers.iri.pass_sizes import filled_up, room_for
 from workers.iri.passthrough import pass_gradient_through
-from workers.iri.precision import check_precision, computing, layout
+from workers.iri.precision import check_precision, computing, computing_back, layout
 from workers.iri.recipe import Recipe
 from workers.iri.responder import Responder
 from workers.iri.row_checks import check_rows_alone
@@ -308,7 +308,8 @@ class Search:
         losses = [
             loss(one.lane.recipe, context).sum() for one, context in zip(segments, contexts, strict=True)
         ]
-        gradients = torch.autograd.grad(torch.stack(losses).sum(), leaves)
+        with computing_back(self._precision, self._device):
+            gradients = torch.autograd.grad(torch.stack(losses).sum(), leaves)
         errors = [context.relative_error().detach() for context in contexts]
         return list(zip(errors, gradients, strict=True))
 

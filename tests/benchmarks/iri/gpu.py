@@ -18,7 +18,7 @@ from workers.iri.folding import prepare
 from workers.iri.images import to_png
 from workers.iri.lane import Found
 from workers.iri.networks import BuiltNetwork, NetworkSpec, build
-from workers.iri.precision import PRECISIONS, computing, layout
+from workers.iri.precision import PRECISIONS, computing, computing_back, layout
 from workers.iri.recipe import Recipe, preset
 from workers.iri.search import Search, Work
 
@@ -187,7 +187,8 @@ class _Bench:
             with computing("float32", self._device):
                 with computing(self._precision, self._device):
                     response = extract(leaf)[self._layer]
-                torch.autograd.grad(response.float().sum(), leaf)
+                with computing_back(self._precision, self._device):
+                    torch.autograd.grad(response.float().sum(), leaf)
 
         return run
 

@@ -1,16 +1,17 @@
 from dataclasses import replace
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.workers.iri.tiny import SIZE, built, conv_net, photographs
+from tests.workers.iri.tiny import SIZE, ChannelMeans, built, conv_net, photographs
 from workers.iri import search
 from workers.iri.extractor import respond
 from workers.iri.images import from_png, to_png
 from workers.iri.inversion import invert
 from workers.iri.objectives import relative_error
-from workers.iri.precision import PrecisionError, check_precision, computing, layout
+from workers.iri.precision import PrecisionError, check_precision, computing, computing_back, layout
 from workers.iri.recipe import preset
 
 pytestmark = pytest.mark.torch
@@ -62,12 +63,49 @@ def test_tf32_is_allowed_only_where_it_is_asked_for_and_settings_are_put_back() 
     assert allowed() == before
 
 
-def test_float32_on_a_gpu_lies_channel_by_channel_and_all_else_channels_last() -> None:
+def test_all_but_bf16_lies_channel_by_channel_on_a_gpu() -> None:
     cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
-    assert layout("float32", gpu) == torch.contiguous_format
-    assert {layout(*one) for one in (("tf32", gpu), ("bf16", gpu), ("float32", cpu), ("bf16", cpu))} == {
-        torch.channels_last
-    }
+    assert {layout(one, gpu) for one in ("float32", "tf32")} == {torch.contiguous_format}
+    assert layout("bf16", gpu) == torch.channels_last
+    assert {layout(one, cpu) for one in ("float32", "bf16")} == {torch.channels_last}
+
+
+class Noting(torch.autograd.Function):
+    """Changes nothing, and notes whether TF32 is allowed on its way forward and on its way back."""
+
+    seen: ClassVar[list[tuple[str, bool]]] = []
+
+    @staticmethod
+    def forward(_context: Any, inputs: Tensor) -> Tensor:
+        Noting.seen.append(("forward", torch.backends.cudnn.allow_tf32))
+        return inputs.clone()
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Tensor) -> Tensor:
+        Noting.seen.append(("back", torch.backends.cudnn.allow_tf32))
+        return gradients[0]
+
+
+class Noted(ChannelMeans):
+    def forward(self, images: Tensor) -> Tensor:
+        passed: Tensor = Noting.apply(images)  # type: ignore[no-untyped-call]
+        return super().forward(passed)
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+def test_the_way_back_is_as_precise_as_the_way_there(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = search.Work(photographs(1)[0], 0, replace(RECIPE, steps=3))
+    one = search.Search(built(Noted()), "pool", [work], batch_size=1)
+    one.step()
+    # From here on as on a GPU, as far as a CPU can: the settings are there, and nothing computes by them.
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(search, "computing", lambda kind, _: computing(kind, gpu))
+    monkeypatch.setattr(search, "computing_back", lambda kind, _: computing_back(kind, gpu))
+    one._precision = precision
+    Noting.seen.clear()
+    one.step()
+    is_tf32 = precision == "tf32"
+    assert Noting.seen == [("forward", is_tf32), ("back", is_tf32)]
 
 
 @pytest.mark.parametrize("laid_out", [torch.contiguous_format, torch.channels_last])
