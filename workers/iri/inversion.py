@@ -130,7 +130,8 @@ def invert(
     `precision`: of the gradients: float32, tf32 (NVIDIA GPUs) or bf16; what is finished is judged in float32.
     `compiler`: of the passes that give gradients, by torch.compile: none, inductor (GPUs, or a CPU with a C++
     compiler) or aot_eager (see compiling). Worth its minute at the start of long searches.
-    On the CPU the same call with the same number of threads gives the same images, bit for bit.
+    On the CPU the same call with the same number of threads gives the same images, bit for bit; on a GPU, but
+    for transformers in float32 and TF32, as well.
 
     An image that can't be searched for to the end (a dead layer, a response that is not finite) fails with a
     reason in `failures` and stops no other.
