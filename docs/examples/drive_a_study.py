@@ -18,6 +18,7 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
@@ -107,10 +108,8 @@ def found_iris(site: Site, network: str, layers: Sequence[str], recipe: str, ima
     """The jobs of these layers, once workers have found their IRIs; what was found before is found again."""
     asked = {"network": network, "layers": list(layers), "recipe": recipe, "image_set": image_set}
     ends = ("finished", "partly_finished", "failed", "cancelled")
-    return [
-        wait_for(lambda job=job: site.get(f"jobs/{job['job']}/"), ends, "status")
-        for job in site.post("jobs/", asked)
-    ]
+    numbers = [job["job"] for job in site.post("jobs/", asked)]
+    return [wait_for(partial(site.get, f"jobs/{number}/"), ends, "status") for number in numbers]
 
 
 def made_study(site: Site, slug: str, jobs: Sequence[Any], **settings: Any) -> Any:
@@ -131,7 +130,7 @@ def piloted(site: Site, slug: str, n_bots: int) -> Any:
 
 
 def exported(site: Site, slug: str, format: str, **filters: Any) -> bytes:
-    """A file written in the background; small ones are sent at once by GET studies/SLUG/export/FORMAT, too."""
+    """A file written in the background; small ones are sent at once, too: GET studies/SLUG/export/FORMAT."""
     export = site.post(f"studies/{slug}/exports/", {"format": format, **filters})
     path = f"studies/{slug}/exports/{export['id']}/"
     done = wait_for(lambda: site.get(path), ("done", "failed"))
