@@ -124,7 +124,7 @@ def preview_and_pilot(researcher: Researcher) -> None:
     page.get_by_role("button", name="Begin the pilot").click()
     page.get_by_label("Bots", exact=True).fill(str(N_BOTS))
     page.get_by_role("button", name="Send bots").click()
-    expect(page.get_by_text(f"{N_BOTS} of {N_BOTS} · finished")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text(f"{N_BOTS} of {N_BOTS} · done")).to_be_visible(timeout=90_000)
     picture(page, "pilot")
 
 
