@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from survey_site.access.models import AuditEvent, Membership, Role
+from survey_site.access.tokens import make_token
 from survey_site.analysis.exclusion_services import exclude_session
 from survey_site.stimuli import services
 from survey_site.stimuli.models import (
@@ -88,6 +89,7 @@ def lived_in(ada: User) -> None:
     )
     Membership.objects.create(user=ada, role="owner", content_object=study)
     Group.objects.create(name="lab")
+    make_token(user=ada, name="notebook", scopes=["read"])
 
 
 def test_every_page_of_every_model_answers(client: Client, lived_in: None, subtests: pytest.Subtests) -> None:

@@ -42,7 +42,10 @@ def people(site: Lab, browser: Browser) -> Iterator[list[Participant]]:
 def picture(page: Page, name: str) -> None:
     if folder := os.environ.get("SCREENSHOTS"):
         page.wait_for_load_state("networkidle")
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+        height = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({"width": 1280, "height": min(max(height, 900), 3000)})  # bars stay at its end
+        page.screenshot(path=Path(folder) / f"{name}.png")
+        page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def photographs(folder: Path) -> Path:
