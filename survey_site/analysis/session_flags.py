@@ -29,6 +29,8 @@ DEFAULT_FLAGS: tuple[Rule, ...] = (TooFast(), OneSided(), StraightLining(), Catc
 #: Advisory lock of whoever refreshes.
 FLAGS_LOCK = 0x1F17
 SESSIONS_AT_ONCE = 200
+#: Then other housekeeping has its turn, and the next run goes on.
+MOST_IN_A_RUN = 1000
 
 
 def flag_rules(version: StudyVersion) -> list[Rule]:
@@ -38,14 +40,17 @@ def flag_rules(version: StudyVersion) -> list[Rule]:
 
 
 def refresh_flags() -> int:
-    """Compute the flags of all sessions that have moved since; how many. One process at a time is enough."""
+    """Compute the flags of sessions that have moved since, longest ago first; how many.
+
+    One process at a time is enough.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [FLAGS_LOCK])
         [is_mine] = cursor.fetchone()
         if not is_mine:
             return 0
         try:
-            stale = list(sessions_with_stale_flags().values_list("pk", flat=True))
+            stale = list(sessions_with_stale_flags().values_list("pk", flat=True)[:MOST_IN_A_RUN])
             for first in range(0, len(stale), SESSIONS_AT_ONCE):
                 compute_flags(stale[first : first + SESSIONS_AT_ONCE])
         finally:

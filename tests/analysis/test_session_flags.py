@@ -7,6 +7,7 @@ import json
 import pytest
 from django.db.models.functions import Now
 
+from survey_site.analysis import session_flags
 from survey_site.analysis.exclusion_services import _expected, unfinished_sessions
 from survey_site.analysis.flag_models import sessions_with_stale_flags
 from survey_site.analysis.models import SessionFlags
@@ -113,3 +114,12 @@ def test_flags_can_be_asked_for_by_rule(study: AnsweredStudy) -> None:
     assert SessionFlags.objects.flagged().get().session == fast
     assert SessionFlags.objects.flagged("too_fast").get().session == fast
     assert not SessionFlags.objects.flagged("focus_loss").exists()
+
+
+def test_a_run_ends_before_others_wait_for_long(
+    study: AnsweredStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_flags, "MOST_IN_A_RUN", 2)
+    monkeypatch.setattr(session_flags, "SESSIONS_AT_ONCE", 1)
+    study.answer(n=5)
+    assert [refresh_flags() for _ in range(4)] == [2, 2, 1, 0]
