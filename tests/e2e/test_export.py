@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.accessibility import violations
 from tests.e2e.conftest import LOGIN, PASSWORD
 from tests.e2e.researcher import Researcher
 from tests.e2e.survey import SurveySite
@@ -50,6 +51,7 @@ def test_a_file_comes_at_once_and_the_same_one_from_the_background(answered: Sur
     lab = answered.lab
     page.goto(f"/admin/results/{SLUG}/?mode=pilot")
     page.get_by_role("link", name="Export the data").click()
+    assert violations(page, "main") == []
     choose(page, "Responses, long")
     with page.expect_download() as sent:
         page.get_by_role("button", name="Export", exact=True).click()
