@@ -96,7 +96,7 @@ def test_the_page_lists_versions_with_hash_preregistration_and_sessions(client: 
     assert "0 real sessions · 0 pilot sessions" in page
     assert "fixation (ms): 300 → 0" in page
     assert "<ins>whenever you want.</ins>" in page
-    assert "trials of b-pool-reg_free: 2 added" in page
+    assert "b-pool-reg_free: 2 trials added" in page
     results = client.get("/admin/results/faces/").content.decode()
     assert 'Preregistered: <a href="https://osf.io/abcde"' in results
     assert version_of(study).sha256[:12] in results
