@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -263,3 +265,34 @@ def test_a_foil_that_is_the_target_is_no_foil() -> None:
 def test_the_form_of_model_values_is_whole() -> None:
     """Every column of a study is either free, locked, or no design: none is forgotten."""
     assert set(model_to_dict(Study())) <= {*columns(), *NO_DESIGN}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_at_the_moment_of_opening_is_in_the_version_or_refused() -> None:
+    study = draft_study(n=2, n_catch=0)
+    barrier = Barrier(2)
+
+    def change(number: int) -> bool:
+        try:
+            barrier.wait(60)
+            study.texts.update(consent=f"Terms {number}.")
+        except IntegrityError as refusal:
+            if "study faces is open" not in str(refusal):
+                raise
+            return False
+        finally:
+            connection.close()
+        return True
+
+    def opened() -> str:
+        try:
+            barrier.wait(60)
+            return str(open_study(study=study).texts["en"]["consent"])
+        finally:
+            connection.close()
+
+    for number in range(6):
+        with ThreadPoolExecutor() as pool:
+            changed, consent = pool.submit(change, number), pool.submit(opened)
+        assert (f"Terms {number}." in consent.result()) == changed.result()
+        pause_study(study=study)
