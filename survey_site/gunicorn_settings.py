@@ -21,6 +21,8 @@ threads = 8
 keepalive = 30
 graceful_timeout = 10
 control_socket_disable = True
+# The most that gunicorn bounds: a link with everything that recruiters write into it is shorter.
+limit_request_line = 8190
 
 
 def child_exit(server: Any, worker: Any) -> None:

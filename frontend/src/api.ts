@@ -9,6 +9,14 @@ export interface StudyTexts {
   instructions: string;
   debrief: string;
   refused: string;
+  /** These may be empty: then the page has words of its own. */
+  practice: string;
+  practice_failed: string;
+  break_text: string;
+  full: string;
+  phone_refused: string;
+  paused: string;
+  closed: string;
 }
 
 export interface Study {
@@ -19,10 +27,16 @@ export interface Study {
   accepting: boolean;
   /** As many as wanted have taken part. */
   full: boolean;
+  /** What starting by this link would be refused with, or empty; and whether a session would go on. */
+  link: { fault: string; is_known: boolean };
+  /** The study's own first. */
   languages: string[];
   /** The one in which `texts` are. */
   language: string;
   minutes: number;
+  /** Whom participants can ask; empty: nobody is named. */
+  contact: string;
+  pay: { amount: string; currency: string } | null;
   /** Edge of every image of the study, in image pixels. */
   image_px: number;
   texts: StudyTexts;
@@ -63,6 +77,8 @@ export interface SessionStatus extends Ending {
   state: SessionState;
   /** Empty in all other states. */
   screened_out_by: "" | "practice" | "device";
+  /** The number that the next entry of the log may have. */
+  next_seq: number;
   study: string;
 }
 
@@ -214,15 +230,28 @@ function apiError(status: number, text: string): ApiError {
 export function getStudy(
   slug: string,
   language: string | null,
-  { mode, ticket }: Pick<SurveyLink, "mode" | "ticket">,
+  { mode, ticket, recruitment }: Pick<SurveyLink, "mode" | "ticket" | "recruitment">,
 ): Promise<Study> {
-  const wanted = new URLSearchParams();
+  const wanted = new URLSearchParams(whoComes(recruitment));
   if (language) wanted.set("language", language);
   if (mode === "pilot") wanted.set("mode", mode);
   if (ticket) wanted.set("ticket", ticket);
   const query = wanted.size > 0 ? `?${wanted}` : "";
   return request("GET", `/api/studies/${encodeURIComponent(slug)}/${query}`);
 }
+
+/** What of a link says who comes. No id is longer than what is sent of it; what is, is refused all the same. */
+function whoComes(recruitment: SurveyLink["recruitment"]): [string, string][] {
+  return WHO_COMES.flatMap((name) => {
+    const given = recruitment[name];
+    return given === undefined ? [] : [[name, given.slice(0, 120)]];
+  });
+}
+
+const WHO_COMES = [
+  ...["participant", "link", "PROLIFIC_PID", "STUDY_ID", "SESSION_ID"],
+  ...["workerId", "assignmentId", "hitId", "turkSubmitTo"],
+];
 
 export function createSession(body: {
   study: string;

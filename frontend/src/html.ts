@@ -14,11 +14,24 @@ export function richText(html: string): HTMLElement {
       RETURN_DOM_FRAGMENT: true,
     }),
   );
+  lowerHeadings(box);
   for (const link of box.querySelectorAll("a[href]")) {
     link.setAttribute("target", "_blank");
     link.setAttribute("rel", "noopener noreferrer");
   }
   return box;
+}
+
+/** The page has its own first heading: those of the text come below it, the highest of them as second. */
+function lowerHeadings(box: HTMLElement): void {
+  const headings = [...box.querySelectorAll("h1, h2, h3, h4, h5, h6")];
+  const level = (heading: Element) => Number(heading.tagName.slice(1));
+  const step = 2 - Math.min(...headings.map(level));
+  for (const heading of headings) {
+    const lowered = document.createElement(`h${Math.min(6, level(heading) + step)}`);
+    lowered.append(...heading.childNodes);
+    heading.replaceWith(lowered);
+  }
 }
 
 /** Makes an element with attributes and children, without markup strings. */

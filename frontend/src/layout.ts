@@ -26,7 +26,7 @@ const MARGIN_PX = 24;
 const GAP_PX = 12;
 const BUTTON_PX = 16;
 /** Bar, question, captions, hint and gaps above, between and below the rows. */
-const ABOUT_PX = 256;
+const ABOUT_PX = 264;
 /** The same where the style sheet leaves captions and hint out: `(max-height: 500px)`. */
 const ABOUT_COMPACT_PX = 150;
 const COMPACT_HEIGHT_PX = 500;

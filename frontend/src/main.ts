@@ -6,15 +6,17 @@ import { SurveySession } from "./session";
 import "./styles.css";
 import { persist } from "./transport/backoff";
 import { openStore } from "./transport/store";
+import { contactLine } from "./walk/contact";
 
 async function main(app: HTMLElement): Promise<void> {
+  let study: Study | null = null;
   const strings = stringsFor(navigator.language);
   setDocumentLanguage(spokenFor(navigator.language), strings);
   const slug = app.dataset.study ?? "";
   try {
     showMessage(app, strings.loading);
     app.querySelector(".waiting")?.classList.add("is-loading");
-    const study = await persist(
+    study = await persist(
       () => loadStudy(slug),
       isTemporary,
       (failures) => {
@@ -28,6 +30,8 @@ async function main(app: HTMLElement): Promise<void> {
       showMessage(app, strings.notFoundText, strings.notFoundTitle);
     } else {
       showMessage(app, strings.errorText, strings.errorTitle, error);
+      const contact = contactLine(strings, study?.contact ?? "");
+      if (contact) app.querySelector(".iri-page")?.append(contact);
     }
   }
 }

@@ -1,9 +1,11 @@
-import type { Ending, Format, Question, Study } from "./api";
+import type { Ending, Format, Manifest, Question, Study } from "./api";
 import { element, richText } from "./html";
 import { fill, stringsFor } from "./i18n";
 import type { Strings } from "./i18n/strings";
 import IriPagePlugin from "./plugins/iri-page";
 import { type Answers, Questionnaire } from "./questionnaire";
+import { contactLine } from "./walk/contact";
+import { wayToProlific } from "./walk/way-back";
 
 /** Descriptions of the pages around the trials, each shown by the `iri-page` plugin. */
 
@@ -20,28 +22,47 @@ function page(title: string, content: (Node | string)[], more: Record<string, un
 export function welcomePage(
   study: Study,
   strings: Strings,
-  language: string,
   onLanguage: (language: string) => void,
   notice: string | null,
   onStart: OnChoice,
 ) {
-  const content: Node[] = [];
-  if (study.languages.length > 1) content.push(languageChoice(study, strings, language, onLanguage));
-  content.push(element("p", { class: "facts" }, fill(strings.minutes, { n: study.minutes })));
-  content.push(richText(study.texts.welcome));
+  const content = welcome(study, strings, onLanguage);
   if (notice) content.push(element("p", { class: "hint" }, notice));
   return page(study.title, content, { buttons: [strings.start], on_choice: onStart });
 }
 
-function languageChoice(
+/** The welcome of somebody who cannot begin yet, with what is to be done before. */
+export function lookPage(
   study: Study,
   strings: Strings,
-  current: string,
   onLanguage: (language: string) => void,
-): HTMLElement {
+  notice: string,
+) {
+  return page(study.title, [element("p", { class: "hint" }, notice), ...welcome(study, strings, onLanguage)]);
+}
+
+function welcome(study: Study, strings: Strings, onLanguage: (language: string) => void): Node[] {
+  const facts = [fill(strings.minutes, { n: study.minutes })];
+  if (study.pay) facts.push(fill(strings.pay, { pay: money(study.pay, study.language) }));
+  const content: Node[] = [];
+  if (study.languages.length > 1) content.push(languageChoice(study, strings, onLanguage));
+  content.push(element("ul", { class: "facts" }, ...facts.map((fact) => element("li", {}, fact))));
+  content.push(richText(study.texts.welcome));
+  const contact = contactLine(strings, study.contact);
+  if (contact) content.push(contact);
+  return content;
+}
+
+function money({ amount, currency }: NonNullable<Study["pay"]>, language: string): string {
+  return new Intl.NumberFormat(language, { style: "currency", currency }).format(Number(amount));
+}
+
+function languageChoice(study: Study, strings: Strings, onLanguage: (language: string) => void): HTMLElement {
   const select = element("select", {});
   for (const language of study.languages) {
-    select.append(new Option(stringsFor(language).languageName, language, false, language === current));
+    select.append(
+      new Option(stringsFor(language).languageName, language, false, language === study.language),
+    );
   }
   select.addEventListener("change", () => onLanguage(select.value));
   return element("label", { class: "language" }, `${strings.language} `, select);
@@ -64,21 +85,48 @@ const TASKS: Record<Format, [what: keyof Strings, keys: keyof Strings]> = {
   odd_one_out: ["howOddOneOut", "keysOddOneOut"],
 };
 
-export function instructionsPage(study: Study, strings: Strings, formats: ReadonlySet<Format>) {
-  return page(strings.instructionsTitle, task(study, strings, formats), { buttons: [strings.continue] });
+/** The same where the reference is shown first, of the formats that can. */
+const REFERENCE_FIRST: Record<Format, keyof Strings | null> = {
+  two_afc: "howTwoAfcFirst",
+  classification: "howClassificationFirst",
+  matching: null,
+  odd_one_out: null,
+};
+
+/** What the session's trials do, as far as participants have to know it beforehand. */
+export interface Task {
+  formats: ReadonlySet<Format>;
+  settings: Manifest["settings"];
+}
+
+export function instructionsPage(study: Study, strings: Strings, asked: Task) {
+  return page(strings.instructionsTitle, task(study, strings, asked), { buttons: [strings.continue] });
 }
 
 /** The researcher's text, then what these formats ask, in the page's language. */
-function task(study: Study, strings: Strings, formats: ReadonlySet<Format>): Node[] {
+function task(study: Study, strings: Strings, { formats, settings }: Task): Node[] {
   const content: Node[] = [richText(study.texts.instructions)];
+  const say = (text: string, className = ""): void => {
+    content.push(element("p", className ? { class: className } : {}, text));
+  };
+  const seconds = (ms: number) => new Intl.NumberFormat(study.language).format(ms / 1000);
   const hasMouse = window.matchMedia("(hover: hover) and (pointer: fine)").matches;
   const hasKeys = hasMouse && study.policy.keyboard_shortcuts;
   for (const format of formats) {
+    const first = settings.reference_ms === null ? null : REFERENCE_FIRST[format];
+    if (first && settings.reference_ms !== null) {
+      say(fill(strings.howReferenceFirst, { seconds: seconds(settings.reference_ms) }));
+      if (settings.mask_ms > 0) say(strings.howMask);
+    }
     const [what, keys] = TASKS[format];
-    content.push(element("p", {}, strings[what]));
-    if (hasKeys) content.push(element("p", { class: "hint" }, strings[keys]));
+    say(strings[first ?? what]);
+    if (hasKeys) say(strings[keys], "hint");
   }
-  if (!hasKeys) content.push(element("p", { class: "hint" }, strings.pointerHint));
+  if (settings.image_frames !== null) say(strings.howFrames);
+  if (settings.confidence_levels !== null) say(strings.howConfidence);
+  if (settings.time_limit_ms !== null)
+    say(fill(strings.howTimeLimit, { seconds: seconds(settings.time_limit_ms) }));
+  if (!hasKeys) say(strings.pointerHint, "hint");
   return content;
 }
 
@@ -88,12 +136,23 @@ export function welcomeBackPage(strings: Strings) {
   });
 }
 
-export function breakPage(strings: Strings) {
-  return page(strings.breakTitle, [element("p", {}, strings.breakText)], { buttons: [strings.continue] });
+/** The researcher's text where there is one, else the page's own words. */
+export function told(text: string, own: string): HTMLElement {
+  return text ? richText(text) : element("p", {}, own);
 }
 
-export function practicePage(strings: Strings) {
-  return page(strings.practiceTitle, [element("p", {}, strings.practiceText)], {
+export function breakPage({ texts }: Study, strings: Strings) {
+  return page(strings.breakTitle, [told(texts.break_text, strings.breakText)], {
+    buttons: [strings.continue],
+  });
+}
+
+export function pausePage(strings: Strings) {
+  return page(strings.pauseTitle, [element("p", {}, strings.pauseText)], { buttons: [strings.continue] });
+}
+
+export function practicePage({ texts }: Study, strings: Strings) {
+  return page(strings.practiceTitle, [told(texts.practice, strings.practiceText)], {
     buttons: [strings.continue],
   });
 }
@@ -105,8 +164,8 @@ export function practiceOverPage(strings: Strings) {
 }
 
 /** The task once more, for those who did not pass a round of practice. */
-export function practiceAgainPage(study: Study, strings: Strings, formats: ReadonlySet<Format>) {
-  const content = [element("p", {}, strings.practiceAgainText), ...task(study, strings, formats)];
+export function practiceAgainPage(study: Study, strings: Strings, asked: Task) {
+  const content = [element("p", {}, strings.practiceAgainText), ...task(study, strings, asked)];
   return page(strings.practiceAgainTitle, content, { buttons: [strings.continue] });
 }
 
@@ -138,31 +197,59 @@ export function savingPage(strings: Strings, until: () => Promise<unknown>, help
   return page(strings.savingTitle, [element("p", {}, strings.savingText), help], { until });
 }
 
+/** Why somebody has come to the end. */
+export type Outcome = "done" | "declined" | "practice_failed" | "phone_refused";
+
 /** Whoever finished looks for the code; others first have to read why they have come to an end. */
-export function lastPage(title: string, text: string, strings: Strings, ending: Ending, isDone: boolean) {
-  const content: Node[] = isDone ? [] : [richText(text)];
-  const label = isDone ? strings.codeLabel : strings.otherCodeLabel;
-  if (ending.completion_code) content.push(codeBox(strings, label, ending.completion_code));
-  if (ending.redirect_url) {
+export function lastPage(
+  title: string,
+  text: HTMLElement,
+  study: Study,
+  strings: Strings,
+  ending: Ending,
+  outcome: Outcome,
+) {
+  const isDone = outcome === "done";
+  const isProlific = study.recruiter === "prolific" && ending.redirect_url !== null;
+  const content: Node[] = isDone ? [] : [text];
+  if (isProlific && ending.redirect_url) content.push(wayToProlific(strings, ending.redirect_url));
+  if (ending.completion_code) {
+    const hint = isProlific ? strings.codeHintProlific : ending.submit ? null : strings.codeHint;
+    content.push(codeBox(strings, codeLabel(strings, outcome), ending.completion_code, hint));
+  }
+  if (ending.redirect_url && !isProlific) {
     const link = element("a", { class: "button-link", href: ending.redirect_url }, strings.returnLink);
     content.push(element("p", {}, link));
   }
   if (ending.submit) content.push(submitForm(strings, ending.submit));
-  if (isDone) content.push(richText(text));
-  if (ending.withdraw_url) content.push(withdrawNote(strings, ending.withdraw_url));
+  if (isDone) content.push(text);
+  if (ending.withdraw_url) content.push(withdrawing(strings, ending.withdraw_url, outcome));
+  const contact = contactLine(strings, study.contact);
+  if (contact) content.push(contact);
   return page(title, content);
 }
 
+function codeLabel(strings: Strings, outcome: Outcome): string {
+  if (outcome === "done") return strings.codeLabel;
+  return outcome === "declined" ? strings.declinedCodeLabel : strings.endedCodeLabel;
+}
+
+/** Whoever did not pass the practice has not changed their mind. */
+function withdrawing(strings: Strings, address: string, outcome: Outcome): HTMLElement {
+  return outcome === "practice_failed"
+    ? withdrawNote(strings.practiceAnswersTitle, strings.practiceAnswersText, address)
+    : withdrawNote(strings.withdrawTitle, strings.withdrawText, address);
+}
+
 /** The address is written out, so that it can be kept. */
-export function withdrawNote(strings: Strings, address: string): HTMLElement {
+export function withdrawNote(title: string, text: string, address: string): HTMLElement {
   const link = element(
     "a",
     { href: address, target: "_blank", rel: "noopener noreferrer", dir: "ltr" },
     address,
   );
   const note = element("section", { class: "withdraw" });
-  note.append(element("h2", {}, strings.withdrawTitle), element("p", {}, strings.withdrawText));
-  note.append(element("p", {}, link));
+  note.append(element("h2", {}, title), element("p", {}, text), element("p", {}, link));
   return note;
 }
 
@@ -176,7 +263,7 @@ function submitForm(strings: Strings, { action, fields }: NonNullable<Ending["su
   return form;
 }
 
-function codeBox(strings: Strings, label: string, code: string): HTMLElement {
+function codeBox(strings: Strings, label: string, code: string, hint: string | null): HTMLElement {
   const shown = element("output", { class: "code", "data-testid": "completion-code" });
   shown.append(element("bdi", { dir: "ltr" }, code));
   const copy = element("button", { type: "button", class: "iri-page-button" }, strings.copy);
@@ -188,10 +275,6 @@ function codeBox(strings: Strings, label: string, code: string): HTMLElement {
   box.append(element("h2", {}, label), shown);
   // Browsers offer the clipboard to secure pages only; the code can be selected and copied by hand.
   if (navigator.clipboard) box.append(copy);
-  box.append(element("p", {}, strings.codeHint));
+  if (hint) box.append(element("p", {}, hint));
   return box;
-}
-
-export function messagePage(title: string, text: string) {
-  return page(title, [element("p", {}, text)]);
 }

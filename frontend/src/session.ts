@@ -1,15 +1,23 @@
 import type { Presentation, SessionApi, SessionStatus, Study } from "./api";
 import { deviceFacts } from "./device";
+import { richText } from "./html";
 import { remainingSteps, type Step } from "./order";
 import * as pages from "./pages";
 import { Practice } from "./practice";
-import type { Outbox } from "./transport/outbox";
 import type { LogStore } from "./transport/store";
 import { gridOf } from "./trials";
-import { type Asking, askTrials, preload, roomForImages } from "./walk/asking";
+import { type Asking, askTrials, preload, roomForImages, taskOf } from "./walk/asking";
 import { askConsent } from "./walk/consent";
 import { enter } from "./walk/entrance";
-import { askQuestionnaire, complete, finish, screenOut, sendTheRest } from "./walk/finishing";
+import {
+  askQuestionnaire,
+  complete,
+  failed,
+  finish,
+  refused,
+  screenOut,
+  sendTheRest,
+} from "./walk/finishing";
 import { historyOf, noteInterruptions } from "./walk/history";
 import { isOfAnotherToken, showMoved } from "./walk/moved";
 import { openLog } from "./walk/session-log";
@@ -19,7 +27,6 @@ import { holdThisTab } from "./walk/take-over";
 /** One participant's walk through a study: welcome, consent, instructions, trials, debrief. */
 export class SurveySession {
   readonly #survey: Survey;
-  #log: Outbox | null = null;
 
   constructor(app: HTMLElement, study: Study, store: LogStore, search: string) {
     this.#survey = new Survey(app, study, store, search);
@@ -30,11 +37,13 @@ export class SurveySession {
     if (survey.link.mode === "preview") survey.shell.showPreviewNote();
     const entered = await enter(survey);
     if (!entered) return;
+    survey.entered = entered;
+    survey.noteWithdrawal(entered.status.withdraw_url);
     try {
       await this.#goOn(entered.api, entered.status);
     } catch (error) {
       if (!isOfAnotherToken(error)) throw error;
-      await showMoved(survey, entered.api, this.#log);
+      await showMoved(survey, entered.api, survey.log);
     }
   }
 
@@ -51,11 +60,9 @@ export class SurveySession {
       case "finished":
         return survey.done(status);
       case "refused":
-        return survey.stopped(strings.refusedTitle, texts.refused, status);
+        return survey.stopped(strings.refusedTitle, richText(texts.refused), status, "declined");
       case "screened_out":
-        return status.screened_out_by === "device"
-          ? survey.stopped(strings.mobileTitle, strings.mobileBlock, status)
-          : survey.stopped(strings.refusedTitle, strings.screenedOutText, status);
+        return status.screened_out_by === "device" ? refused(survey, status) : failed(survey, status);
       case "dropped":
         return sendTheRest(survey, api, status);
       case "withdrawn":
@@ -66,17 +73,20 @@ export class SurveySession {
   async #consent(api: SessionApi): Promise<void> {
     const survey = this.#survey;
     const decided = await askConsent(survey, api);
+    survey.noteWithdrawal(decided.withdraw_url);
     if (decided.state !== "refused") return this.#answer(api, false);
-    return survey.stopped(survey.strings.refusedTitle, survey.study.texts.refused, decided);
+    const text = richText(survey.study.texts.refused);
+    return survey.stopped(survey.strings.refusedTitle, text, decided, "declined");
   }
 
   /** Instructions, trials, and the end; `isRunning`: the session had come so far before. */
   async #answer(api: SessionApi, isRunning: boolean): Promise<void> {
     const survey = this.#survey;
     const manifest = await survey.reach(() => api.manifest());
-    await holdThisTab(survey, manifest.session_id, () => this.#log?.stop());
+    await holdThisTab(survey, manifest.session_id, () => survey.log?.stop());
     const log = await openLog(survey, api, manifest);
-    this.#log = log;
+    survey.log = log;
+    survey.noteHelp();
     const kept = await log.entries();
     const history = historyOf(manifest, kept);
     noteInterruptions(log, history, kept);
@@ -106,13 +116,13 @@ export class SurveySession {
     preload(survey, steps, 0);
     const size = roomForImages(survey, manifest, gridOf(next));
     log.append("device", deviceFacts(size, manifest.image_px), true);
-    const formats = new Set(manifest.presentations.map(({ format }) => format));
+    const asked = taskOf(manifest);
     if (isRunning) await survey.page(log, "welcome_back", pages.welcomeBackPage(strings));
     if (!isRunning || history.answered.size === 0) {
-      await survey.page(log, "instructions", pages.instructionsPage(study, strings, formats));
+      await survey.page(log, "instructions", pages.instructionsPage(study, strings, asked));
     }
     if (next.feedback && practice.isNeeded(next)) {
-      await survey.page(log, "practice", pages.practicePage(strings));
+      await survey.page(log, "practice", pages.practicePage(study, strings));
     }
   }
 }

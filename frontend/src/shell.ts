@@ -5,6 +5,8 @@ import type { SaveState } from "./transport/outbox";
 
 /** Saving that is over within this time is not worth a word. */
 const QUIET_MS = 1_000;
+/** A passing word is there for so long. */
+const PASSING_MS = 2_500;
 
 /** What stays around the stage: progress, the state of saving, notices, and a voice for screen readers. */
 export class Shell {
@@ -13,11 +15,16 @@ export class Shell {
   readonly #progressText = element("span", { class: "progress-text" });
   readonly #progress = element("div", { class: "progress", role: "progressbar", "aria-valuemin": "0" });
   readonly #saving = element("p", { class: "saving", role: "status" });
+  readonly #pause = element("button", { type: "button", class: "bar-button" });
+  readonly #help = element("button", { type: "button", class: "bar-button" });
+  readonly #passing = element("p", { class: "passing", "aria-hidden": "true" });
   readonly #bar: HTMLElement;
   readonly #notice = element("div", { class: "notice", role: "alert" });
   readonly #voice = element("div", { class: "visually-hidden", "aria-live": "polite" });
   #previewNote: HTMLElement | null = null;
   #latest: SaveState = { waiting: 0, waitingSince: null, isTroubled: false, refusal: null };
+  #passingTimer: ReturnType<typeof setTimeout> | undefined;
+  #onPause: (() => void) | null = null;
   #quiet: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
@@ -26,7 +33,20 @@ export class Shell {
   ) {
     this.#progress.setAttribute("aria-label", strings.progress);
     this.#progress.append(element("div", { class: "progress-track" }, this.#progressFill));
-    this.#bar = element("header", { class: "bar" }, this.#progress, this.#progressText, this.#saving);
+    this.#pause.textContent = strings.pause;
+    this.#pause.addEventListener("click", () => this.#onPause?.());
+    this.#help.textContent = strings.help;
+    this.#help.hidden = true;
+    this.showPause(null);
+    this.#bar = element("header", { class: "bar" });
+    this.#bar.append(
+      this.#progress,
+      this.#progressText,
+      this.#pause,
+      this.#help,
+      this.#saving,
+      this.#passing,
+    );
     this.#progress.hidden = true;
     this.#notice.hidden = true;
     this.restoreStage();
@@ -64,6 +84,33 @@ export class Shell {
     }
   }
 
+  /** While a trial can be left: `onPause` leaves it. */
+  showPause(onPause: (() => void) | null): void {
+    this.#onPause = onPause;
+    this.#pause.hidden = onPause === null;
+  }
+
+  showHelp(isThere: boolean): void {
+    this.#help.hidden = !isThere;
+  }
+
+  /** Nobody reads help while a trial runs: that is left first. */
+  onHelp(open: () => void): void {
+    this.#help.addEventListener("click", () => {
+      this.#onPause?.();
+      open();
+    });
+  }
+
+  /** A word for the eye that goes by itself; screen readers hear it by `announce`. */
+  showPassing(text: string): void {
+    clearTimeout(this.#passingTimer);
+    this.#passing.textContent = text;
+    this.#passingTimer = setTimeout(() => {
+      this.#passing.textContent = "";
+    }, PASSING_MS);
+  }
+
   /** Speaks to screen readers. */
   announce(text: string): void {
     this.#voice.textContent = text;
@@ -87,9 +134,10 @@ export class Shell {
   }
 
   /** Takes the stage off the page, which ends its keys and clicks, and says why. */
-  replaceStage(title: string, text: string, ...more: Node[]): void {
+  replaceStage(title: string, text: string | HTMLElement, ...more: Node[]): void {
     const heading = element("h1", { tabindex: "-1" }, title);
-    const page = element("div", { class: "iri-page" }, heading, element("p", {}, text), ...more);
+    const words = typeof text === "string" ? element("p", {}, text) : text;
+    const page = element("div", { class: "iri-page" }, heading, words, ...more);
     this.app.replaceChildren(this.#notice, element("main", { class: "stage" }, page));
     (page.querySelector<HTMLElement>("button.is-main") ?? heading).focus();
   }

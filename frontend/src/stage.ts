@@ -27,6 +27,11 @@ export class Stage {
     });
   }
 
+  /** Ends the trial that is shown without an answer: `show` gives a row with `interrupted`. */
+  interrupt(): void {
+    this.jsPsych.finishTrial({ interrupted: true });
+  }
+
   /** Shows a trial or page; gives jsPsych's data row of it. */
   show<Data>(description: TrialDescription): Promise<Data & Row> {
     return new Promise((resolve, reject) => {
@@ -55,4 +60,6 @@ export interface Row {
   trial_type: string;
   trial_index: number;
   time_elapsed: number;
+  /** Only where `interrupt` ended it. */
+  interrupted?: boolean;
 }

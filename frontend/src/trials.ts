@@ -25,7 +25,8 @@ export type TrialRow = CommonRow & Row & { response: number | number[] | null };
 /** How a trial format is put on the stage. */
 interface TrialFormat {
   grid(presentation: Presentation): Grid;
-  prompt(strings: Strings): string;
+  /** The question at the images, and once they are gone; `isFirst`: the reference is shown first. */
+  prompts(strings: Strings, isFirst: boolean): [atImages: string, onceGone: string];
   describe(
     presentation: Presentation,
     context: TrialContext,
@@ -38,7 +39,8 @@ const ICON_PX = 48;
 
 const twoAfc: TrialFormat = {
   grid: () => ({ columns: 2, rows: 2, extraPx: 0 }),
-  prompt: (strings) => strings.prompt,
+  prompts: (strings, isFirst) =>
+    isFirst ? [strings.promptFirst, strings.promptFirstHidden] : [strings.prompt, strings.promptHidden],
   describe: (presentation, context) => ({
     type: IriTwoAfcPlugin,
     ...referenceAbove(presentation, context),
@@ -52,7 +54,7 @@ const twoAfc: TrialFormat = {
 
 const matching: TrialFormat = {
   grid: ({ options }) => ({ columns: options.length, rows: 2, extraPx: 72 }),
-  prompt: (strings) => strings.matchingPrompt,
+  prompts: (strings) => [strings.matchingPrompt, strings.matchingHidden],
   describe: (presentation, { strings }) => ({
     type: IriMatchingPlugin,
     references: presentation.references.map((reference) => reference.image ?? ""),
@@ -70,7 +72,10 @@ const classification: TrialFormat = {
     const icons = options.some((option) => option.image !== null) ? ICON_PX : 0;
     return { columns: 1, rows: 1, extraPx: rows * (LABEL_ROW_PX + icons) - ABOUT_OPTIONS_PX };
   },
-  prompt: (strings) => strings.classificationPrompt,
+  prompts: (strings, isFirst) => [
+    isFirst ? strings.classificationSeen : strings.classificationPrompt,
+    strings.classificationSeen,
+  ],
   describe: (presentation, context) => ({
     type: IriClassificationPlugin,
     ...referenceAbove(presentation, context),
@@ -84,7 +89,7 @@ const ABOUT_OPTIONS_PX = 48;
 
 const oddOneOut: TrialFormat = {
   grid: ({ options }) => ({ columns: options.length, rows: 1, extraPx: 0 }),
-  prompt: (strings) => strings.oddOneOutPrompt,
+  prompts: (strings) => [strings.oddOneOutPrompt, strings.oddOneOutHidden],
   describe: (presentation, { strings }) => ({
     type: IriOddOneOutPlugin,
     options: images(presentation),
@@ -110,8 +115,10 @@ function formatOf(presentation: Presentation): TrialFormat {
 export function describeTrial(presentation: Presentation, context: TrialContext) {
   const format = formatOf(presentation);
   const { strings, settings, hasKeyboardShortcuts, imageSize, loadImage } = context;
+  const [prompt, gone] = format.prompts(strings, settings.reference_ms !== null);
   return {
-    prompt: format.prompt(strings),
+    prompt,
+    hidden_prompt: settings.image_frames === null ? "" : gone,
     loading_text: strings.loadingImages,
     image_size: () => imageSize(format.grid(presentation)),
     keyboard_shortcuts: hasKeyboardShortcuts,
@@ -185,6 +192,7 @@ function referenceAbove({ references }: Presentation, { strings, settings }: Tri
     reference: references[0]?.image ?? "",
     reference_label: strings.referenceLabel,
     reference_duration: settings.reference_ms,
+    reference_prompt: settings.reference_ms === null ? "" : strings.lookPrompt,
     mask_duration: settings.mask_ms,
   };
 }

@@ -1,4 +1,4 @@
-import type { Ending, LogEntry, Question, Study } from "../src/api";
+import type { Ending, LogEntry, Manifest, Question, Study } from "../src/api";
 
 export const STUDY: Study = {
   slug: "demo",
@@ -7,9 +7,12 @@ export const STUDY: Study = {
   recruiter: "open",
   accepting: true,
   full: false,
+  link: { fault: "", is_known: false },
   languages: ["en"],
   language: "en",
   minutes: 5,
+  contact: "",
+  pay: null,
   image_px: 96,
   texts: {
     welcome: "<p>Hello</p>",
@@ -17,6 +20,13 @@ export const STUDY: Study = {
     instructions: "<p>Choose</p>",
     debrief: "<p>Why</p>",
     refused: "<p>Bye</p>",
+    practice: "",
+    practice_failed: "",
+    break_text: "",
+    full: "",
+    phone_refused: "",
+    paused: "",
+    closed: "",
   },
   consent_version: "v1",
   policy: { mobile: "allow", keyboard_shortcuts: true },
@@ -37,6 +47,15 @@ export class Server {
   round = 9;
   passMark = 0;
   questions: Question[] = [];
+  readonly settings: Omit<Manifest["settings"], "pass_mark"> = {
+    fixation_ms: 0,
+    time_limit_ms: null,
+    image_frames: null,
+    reference_ms: null,
+    mask_ms: 0,
+    confidence_levels: null,
+    image_scaling: "smooth",
+  };
   verdicts: Record<string, boolean> = {};
   /** The session goes on in another browser: this token is known no more. */
   isElsewhere = false;
@@ -75,7 +94,7 @@ export class Server {
   }
 
   #reply(path: string, body: Record<string, unknown>): [number, unknown] {
-    const id = { session_id: "s1", study: "demo" };
+    const id = { session_id: "s1", study: "demo", next_seq: this.log.size + 1 };
     switch (path.split("?")[0]) {
       case "/api/studies/demo/":
         return [200, { ...STUDY, consent_version: this.consentVersion }];
@@ -119,16 +138,7 @@ export class Server {
       feedback: this.feedback.includes(`p${n}`),
       correct: null,
     }));
-    const settings = {
-      fixation_ms: 0,
-      time_limit_ms: null,
-      image_frames: null,
-      reference_ms: null,
-      mask_ms: 0,
-      confidence_levels: null,
-      image_scaling: "smooth",
-      pass_mark: this.passMark,
-    };
+    const settings = { ...this.settings, pass_mark: this.passMark };
     const next_seq = this.log.size + 1;
     const questionnaire_open = this.questions.length > 0;
     const { state, questions } = this;

@@ -55,7 +55,7 @@ describe("the walk", () => {
     await choose("I do not agree");
     expect(await code()).toBe("NO-CONSENT");
     // Why comes before the code, which is not one of completion.
-    expect(document.body.textContent).toMatch(/Bye.*Your code.*NO-CONSENT/);
+    expect(document.body.textContent).toMatch(/Bye.*Your code for declining.*NO-CONSENT/);
     expect(server.calls).not.toContain("GET /api/sessions/me/manifest/");
   });
 
@@ -122,7 +122,7 @@ describe("the walk", () => {
     await heading("Not quite.");
     await choose("Continue");
     expect(await code()).toBe("OUT-1");
-    expect(document.body.textContent).toContain("You cannot take part");
+    expect(document.body.textContent).toContain("more right answers in the practice");
   });
 
   it("asks the questionnaire after the trials, and takes it only once it is whole", async () => {

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from survey_site.access.role_admin import ReadOnlyAdmin, VisibleRows
-from survey_site.participation.models import PREVIEW, Payment, SessionState, StudySession
+from survey_site.participation.models import PREVIEW, LogEntry, Payment, SessionState, StudySession
 
 STATE_COLOURS = {
     SessionState.FINISHED: "success",
@@ -23,6 +23,21 @@ STATE_COLOURS = {
     SessionState.DROPPED: "danger",
     SessionState.WITHDRAWN: "danger",
 }
+
+
+class ProblemFilter(admin.SimpleListFilter):
+    """Sessions whose participants reported something."""
+
+    title = "problem reported"
+    parameter_name = "problem"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[StudySession]) -> QuerySet[StudySession]:
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(Exists(LogEntry.objects.problems().filter(session=OuterRef("pk"))))
 
 
 @admin.register(StudySession)
@@ -37,7 +52,7 @@ class StudySessionAdmin(VisibleRows, ReadOnlyAdmin):
         "created_at",
         "last_seen_at",
     ]
-    list_filter = ["study", "mode", "state", "screened_out_by", "recruiter"]
+    list_filter = ["study", "mode", "state", "screened_out_by", "recruiter", ProblemFilter]
     search_fields = ["id", "participant__id"]
     fields = [
         ("study", "version", "mode"),
@@ -47,6 +62,7 @@ class StudySessionAdmin(VisibleRows, ReadOnlyAdmin):
         ("withdrawn_at", "is_anonymised"),
         "consent_version",
         "payment_log",
+        "problems",
     ]
     readonly_fields = [name for row in fields for name in ([row] if isinstance(row, str) else row)]
 
@@ -74,6 +90,14 @@ class StudySessionAdmin(VisibleRows, ReadOnlyAdmin):
         payments = session.payments.select_related("decided_by")
         lines = format_html_join("", "<li>{}</li>", ((_told(payment),) for payment in payments))
         return format_html("<ul>{}</ul>", lines) if lines else "nothing decided"
+
+    @display(description="Problems reported")
+    def problems(self, session: StudySession) -> SafeString | str:
+        rows = [
+            (entry.received_at.strftime("%Y-%m-%d %H:%M UTC"), entry.payload.get("text", ""))
+            for entry in session.log.problems()
+        ]
+        return format_html_join("", "<p>{}: {}</p>", rows) if rows else "none"
 
     @display(description="Answered", ordering="n_answered")
     def answered(self, session: Any) -> str:

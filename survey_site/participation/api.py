@@ -6,7 +6,6 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any, cast
 
-from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -14,13 +13,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from survey_site.participation import services
-from survey_site.participation.errors import Forbidden
+from survey_site.participation.errors import Forbidden, Missing
 from survey_site.participation.manifest import session_manifest
 from survey_site.participation.models import Mode, SessionState, StudySession
 from survey_site.participation.recruitment.endings import Ending, ending_of
+from survey_site.participation.recruitment.identity import LINK_PARAMETERS
+from survey_site.participation.services.looking import LinkState, look_at_link
 from survey_site.participation.services.previews import preview_version
 from survey_site.participation.withdrawal_views import withdrawal_address
-from survey_site.studies.models import Study, StudyStatus
+from survey_site.studies.models import Study, StudyStatus, StudyVersion
+from survey_site.studies.money import as_decimal
+from survey_site.studies.texts import FIELDS, OPTIONAL_FIELDS
 
 MAX_PARAMETERS = 50  # of a participant's link
 
@@ -83,14 +86,22 @@ class StudyInfo(APIView):
     permission_classes = [AllowAny]
 
     def get(self, request: Request, slug: str) -> Response:
-        study = get_object_or_404(Study, slug=slug)
+        study = Study.objects.filter(slug=slug).first()
+        if study is None:
+            raise Missing("unknown_study", f"there is no study {slug!r}")
         ticket, mode = (request.query_params.get(name, "") for name in ("ticket", "mode"))
         version = preview_version(study, ticket) if ticket else study.current_version
         if version is None:
-            return Response({"code": "not_open", "detail": "this study has not opened yet"}, status=404)
+            raise Missing("not_open", "this study has not opened yet")
+        settings, languages = version.settings, languages_of(version)
         wanted = request.query_params.get("language", "en")
-        language = wanted if wanted in version.texts else next(iter(version.texts))
+        language = wanted if wanted in languages else languages[0]
         texts = version.texts[language]
+        link = (
+            LinkState()
+            if ticket
+            else look_at_link(study=study, mode=mode or Mode.REAL, recruitment=link_parameters(request))
+        )
         return Response(
             {
                 "slug": study.slug,
@@ -98,22 +109,39 @@ class StudyInfo(APIView):
                 "title": texts["title"],
                 "status": StudyStatus(study.status),
                 "accepting": bool(ticket) or study.is_accepting(pilots=mode == Mode.PILOT),
-                "full": services.is_full(study.pk, Mode.REAL, version.settings["quota"]),
-                "languages": sorted(version.texts),
+                "full": services.is_full(study.pk, Mode.REAL, settings["quota"]),
+                "link": {"fault": link.fault, "is_known": link.is_known},
+                "languages": languages,
                 "language": language,
-                "minutes": version.settings["minutes"],
-                "contact": version.settings["contact"],
-                "image_px": version.settings["image_px"],
-                "texts": {
-                    name: texts[name] for name in ("welcome", "consent", "instructions", "debrief", "refused")
-                },
+                "minutes": settings["minutes"],
+                "contact": settings["contact"],
+                "pay": pay_of(settings),
+                "image_px": settings["image_px"],
+                "texts": {name: texts.get(name, "") for name in (*FIELDS, *OPTIONAL_FIELDS)},
                 "consent_version": texts["consent_version"],
                 "policy": {
-                    "mobile": version.settings["mobile_policy"],
-                    "keyboard_shortcuts": version.settings["keyboard_shortcuts"],
+                    "mobile": settings["mobile_policy"],
+                    "keyboard_shortcuts": settings["keyboard_shortcuts"],
                 },
             }
         )
+
+
+def languages_of(version: StudyVersion) -> list[str]:
+    """Those of the version's texts, the study's own first."""
+    own = [language for language in version.settings.get("languages", []) if language in version.texts]
+    return own + sorted(set(version.texts) - set(own))
+
+
+def link_parameters(request: Request) -> dict[str, str]:
+    """What the address says of who comes; everything else in it is nobody's."""
+    return {name: request.query_params[name] for name in LINK_PARAMETERS if name in request.query_params}
+
+
+def pay_of(settings: dict[str, Any]) -> dict[str, str] | None:
+    """What a participant is told to be paid; None: the study says nothing of pay."""
+    minor, currency = settings.get("base_pay_minor", 0), settings.get("currency", "")
+    return {"amount": str(as_decimal(minor, currency)), "currency": currency} if minor else None
 
 
 class Sessions(APIView):
@@ -158,6 +186,7 @@ class MySession(APIView):
                 "state": session.state,
                 "screened_out_by": session.screened_out_by,
                 "study": session.study.slug,
+                "next_seq": session.last_seq + 1,
                 **ending_body(session),
             }
         )

@@ -299,6 +299,12 @@ class LogKind(models.TextChoices):
     QUESTIONNAIRE = "questionnaire", "Questionnaire"
 
 
+class LogEntryQuerySet(models.QuerySet["LogEntry"]):
+    def problems(self) -> Self:
+        """What participants reported, in their words: `text` of the payload."""
+        return self.filter(kind=LogKind.EVENT, payload__event="problem_reported")
+
+
 class LogEntry(models.Model):
     """The raw log, append-only: what the browser said, in its own order."""
 
@@ -307,6 +313,8 @@ class LogEntry(models.Model):
     kind = models.CharField(max_length=13, choices=LogKind)
     payload = models.JSONField()
     received_at = models.DateTimeField(auto_now_add=True)
+
+    objects = LogEntryQuerySet.as_manager()
 
     class Meta:
         ordering = ["session", "seq"]

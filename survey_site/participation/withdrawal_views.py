@@ -58,12 +58,15 @@ def withdrawal_page(request: HttpRequest, session_id: uuid.UUID, mac: str) -> Ht
             raise Http404(error.detail) from None
     if not has_withdrawn(session) and withdrawal_address(session) is None:
         raise Http404
-    words = words_in(session.language)
+    language = language_of(request.GET.get("lang", ""), session)
+    words = words_in(language)
+    titles = session.version.texts
     kind = Withdrawal.ANONYMISE if session.is_anonymised else withdrawal_of(session)
     context = {
         "words": words,
-        "language": session.language if _file(session.language).exists() else "en",
-        "study": words["study"].format(study=session.version.texts[session.language]["title"]),
+        "language": language,
+        "languages": [(code, words_in(code)["language_name"]) for code in languages()],
+        "study": words["study"].format(study=titles.get(language, titles[session.language])["title"]),
         "consequence": words[kind],
         "is_done": has_withdrawn(session),
         "done": words[f"done_{kind}"],
@@ -74,13 +77,19 @@ def withdrawal_page(request: HttpRequest, session_id: uuid.UUID, mac: str) -> Ht
     return response
 
 
+def language_of(wanted: str, session: StudySession) -> str:
+    """The language that the address asks for, else the session's; English where nobody has translated it."""
+    return next((code for code in (wanted, session.language) if code in languages()), "en")
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    return tuple(sorted(file.stem for file in LANGUAGES.glob("*.json")))
+
+
 @cache
 def words_in(language: str) -> dict[str, str]:
     """The page's words; English where nobody has translated them."""
-    file = _file(language)
-    words: dict[str, str] = json.loads((file if file.exists() else _file("en")).read_text(encoding="utf-8"))
+    known = language if language in languages() else "en"
+    words: dict[str, str] = json.loads((LANGUAGES / f"{known}.json").read_text(encoding="utf-8"))
     return words
-
-
-def _file(language: str) -> Path:
-    return LANGUAGES / f"{Path(language).name}.json"

@@ -21,7 +21,7 @@ from survey_site.studies.study_document import (
     SETTINGS,
     TEXT_FIELDS,
 )
-from survey_site.studies.texts import DEFAULT_TEXTS
+from survey_site.studies.texts import DEFAULT_TEXTS, FIELDS
 from workers.iri.recipe import Recipe as IRIRecipe
 from workers.iri.recipe import RecipeError
 
@@ -108,12 +108,13 @@ def _texts(given: Any, faults: Faults) -> dict[str, dict[str, Any]]:
     for language, entry in entries_of(given, "texts", faults).items():
         path = f"texts.{language}"
         value_of(StudyText._meta.get_field("language"), language, path, faults)
-        wrong = check_names(entry, path, TEXT_FIELDS, required=TEXT_FIELDS)
+        wrong = check_names(entry, path, TEXT_FIELDS, required=("title", *FIELDS))
         faults += wrong
         if not wrong:
             found[language] = {
                 name: value_of(StudyText._meta.get_field(name), entry[name], f"{path}.{name}", faults)
                 for name in TEXT_FIELDS
+                if name in entry
             }
     return found
 

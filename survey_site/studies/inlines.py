@@ -15,7 +15,7 @@ from survey_site.stimuli.services import ImageRefused
 from survey_site.studies import services
 from survey_site.studies.locks import LockedWhileOpen
 from survey_site.studies.models import Condition, LabelIcon, Question, Study, StudyText
-from survey_site.studies.texts import DEFAULT_TEXTS
+from survey_site.studies.texts import DEFAULT_TEXTS, FIELDS, OPTIONAL_FIELDS
 
 
 class ConditionInline(LockedWhileOpen, ByParent, StackedInline):
@@ -94,6 +94,17 @@ class TextInline(LockedWhileOpen, ByParent, StackedInline):
     model = StudyText
     extra = 0
     tab = True
+    fieldsets = [
+        (None, {"fields": ["language", "title", *FIELDS]}),
+        (
+            "Other texts",
+            {
+                "classes": ["collapse"],
+                "description": "Markdown, too. Where one is empty, the page says it in words of its own.",
+                "fields": list(OPTIONAL_FIELDS),
+            },
+        ),
+    ]
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
         formset = super().get_formset(request, obj, **options)

@@ -280,6 +280,16 @@ class StudyText(models.Model):
     instructions = models.TextField()
     debrief = models.TextField()
     refused = models.TextField(help_text="Shown to those who do not consent.")
+    # Markdown, too; where empty, the page has words of its own.
+    practice = models.TextField("before the practice", blank=True)
+    practice_failed = models.TextField(
+        "practice not passed", blank=True, help_text="Shown to those who pass in no round of practice."
+    )
+    break_text = models.TextField("breaks", blank=True)
+    full = models.TextField("no place left", blank=True, help_text="Shown while all places are taken.")
+    phone_refused = models.TextField("phone refused", blank=True)
+    paused = models.TextField("paused", blank=True)
+    closed = models.TextField("closed", blank=True)
 
     history = HistoricalRecords()
 

@@ -35,7 +35,7 @@ from survey_site.studies.plans import plan_conditions
 from survey_site.studies.previews import PREVIEW_NUMBER
 from survey_site.studies.readiness import missing_for_opening
 from survey_site.studies.refusals import StudyRefused as StudyRefused  # for callers
-from survey_site.studies.texts import DEFAULT_TEXTS, FIELDS, consent_version, render
+from survey_site.studies.texts import DEFAULT_TEXTS, FIELDS, OPTIONAL_FIELDS, consent_version, render
 
 ICON_PX = 128
 
@@ -231,6 +231,8 @@ def frozen_settings(study: Study, trials: Iterable[PlannedTrial]) -> dict[str, A
     ]  # fmt: skip
     return {
         **{name: getattr(study, name) for name in names},
+        # In the order in which they were written: the study's own comes first.
+        "languages": list(study.texts.order_by("pk").values_list("language", flat=True)),
         "image_px": width,
         "exclusion_rules": [row.as_rule().to_dict() for row in study.exclusion_rules.all()],
         "conditions": [_frozen_condition(condition) for condition in study.conditions.with_pairs()],
@@ -266,7 +268,7 @@ def frozen_texts(study: Study) -> dict[str, Any]:
     return {
         text.language: {
             "title": text.title,
-            **{name: render(getattr(text, name)) for name in FIELDS},
+            **{name: render(getattr(text, name)) for name in (*FIELDS, *OPTIONAL_FIELDS)},
             "consent_version": consent_version(text.consent),
             "questions": [
                 asdict(question.as_field()) for question in questions if question.language == text.language

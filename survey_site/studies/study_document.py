@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from survey_site.studies.models import Condition, Question, Study
-from survey_site.studies.texts import FIELDS
+from survey_site.studies.texts import FIELDS, OPTIONAL_FIELDS
 
 SCHEMA = 1
 NOT_SETTINGS = {"id", "slug", "name", "status", "revision", "created_by", "created_at"}
@@ -18,7 +18,7 @@ SETTINGS = {field.name: field for field in Study._meta.concrete_fields if field.
 #: What a condition has beside the rows that it points at.
 CONDITION_SETTINGS = ("shows", "iri_seed", "include_failed", "format", "foil_rule", "n_options")
 QUESTION_SETTINGS = ("name", "kind", "label", "choices", "minimum", "maximum", "is_required")
-TEXT_FIELDS = ("title", *FIELDS)
+TEXT_FIELDS = ("title", *FIELDS, *OPTIONAL_FIELDS)
 
 
 def study_document(study: Study) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def study_document(study: Study) -> dict[str, Any]:
         },
         "texts": {
             text.language: {name: getattr(text, name) for name in TEXT_FIELDS}
-            for text in study.texts.order_by("language")
+            for text in study.texts.order_by("pk")
         },
         "questions": _questions(study),
         "icons": dict(study.icons.order_by("label").values_list("label", "image__sha256")),

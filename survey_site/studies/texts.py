@@ -6,6 +6,10 @@ import nh3
 from markdown_it import MarkdownIt
 
 FIELDS = ("welcome", "consent", "instructions", "debrief", "refused")
+#: Where empty, the page has words of its own in the participant's language.
+OPTIONAL_FIELDS = (
+    "practice", "practice_failed", "break_text", "full", "phone_refused", "paused", "closed",
+)  # fmt: skip
 
 ALLOWED_TAGS = {
     "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "hr", "li", "ol", "p", "pre", "strong",
@@ -35,7 +39,8 @@ DEFAULT_TEXTS = {
     "title": "Which picture looks most alike?",
     "welcome": (
         "Thank you for your interest. You will see pictures and be asked what they look like. There are no "
-        "right or wrong answers: we want to know how the pictures look *to you*."
+        "right or wrong answers: we want to know how the pictures look *to you*.\n\n"
+        "You must be at least 18 years old to take part."
     ),
     "consent": (
         "Taking part is voluntary. You may stop at any time by closing this page.\n\n"

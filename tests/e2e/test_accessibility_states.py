@@ -113,9 +113,13 @@ Change = Callable[[Page], object]
 # Instead of the welcome: what the server says, and the heading that it leads to.
 ENTRANCES: dict[str, tuple[Change, str]] = {
     "closed": (lambda page: changed(page, STUDY_INFO, accepting=False, status="closed"), "is closed"),
-    "paused": (lambda page: changed(page, STUDY_INFO, accepting=False, status="paused"), "is closed"),
+    "paused": (lambda page: changed(page, STUDY_INFO, accepting=False, status="paused"), "is paused"),
     "full": (lambda page: changed(page, STUDY_INFO, full=True), "Thank you"),
     "languages": (lambda page: changed(page, STUDY_INFO, languages=["de", "en"]), "looks most alike"),
+    "bad-link": (
+        lambda page: changed(page, STUDY_INFO, link={"fault": "unknown_link", "is_known": False}),
+        "This link does not work",
+    ),
     "not-found": (lambda page: refused(page, STUDY_INFO, 404, "not_open"), "There is no such study"),
     "broken": (lambda page: refused(page, STUDY_INFO, 400, "invalid"), "Something went wrong"),
     "no-storage": (
@@ -198,6 +202,55 @@ def test_phones(study: str, heading: str, surveys: SurveySite, browser: Browser,
     context.close()
 
 
+def test_a_pause_and_the_help_that_is_in_reach_of_every_page(page: Page, studies: dict[str, str]) -> None:
+    changed(page, STUDY_INFO, contact="lab@example.org", pay={"amount": "2.50", "currency": "GBP"})
+    page.goto(studies["plain"])
+    expect(page.get_by_text("£2.50")).to_be_visible()
+    check_at_every_size(page, "welcome-with-pay")
+    press(page, "Start", "I agree", "Continue")
+    expect_trial(page)
+    press(page, "Help")
+    dialog = page.get_by_role("dialog", name="Help")
+    expect(dialog.get_by_role("link", name="lab@example.org")).to_be_visible()
+    expect(dialog.get_by_text("take your answers back")).to_be_visible()
+    assert violations(page) == []
+    dialog.get_by_label("What went wrong?").fill("The images are <b>dark</b>.")
+    dialog.get_by_role("button", name="Send").click()
+    expect(dialog.get_by_text("The researchers will see it.")).to_be_visible()
+    for size in (ZOOMED, NARROW):
+        page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        assert violations(page) == []
+        assert not is_too_wide(page)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect_heading(page, "Paused")
+    check_at_every_size(page, "paused")
+    press(page, "Continue")
+    expect_trial(page)
+    press(page, "Pause")
+    press(page, "Continue")
+    for _ in range(2):
+        expect_trial(page)
+        answer(page)
+    expect(page.get_by_test_id("completion-code")).to_have_text("CODE")
+
+
+def test_the_way_back_to_prolific(page: Page, studies: dict[str, str]) -> None:
+    changed(page, STUDY_INFO, recruiter="prolific")
+    back = "https://app.prolific.com/submissions/complete?cc=NO"
+    changed(page, ME + "consent/", redirect_url=back, completion_code="NO")
+    page.route(back, lambda route: route.fulfill(body="Prolific", content_type="text/html"))
+    page.goto(studies["plain"])
+    press(page, "Start", "I do not agree")
+    press(page, "Stay on this page")
+    expect(page.get_by_text("You stay on this page.")).to_be_visible()
+    check_at_every_size(page, "back-to-prolific")
+    changed(page, ME, redirect_url=back, completion_code="NO")
+    page.reload()
+    expect(page.get_by_text("You are taken back to Prolific in")).to_be_visible()
+    page.wait_for_url(back)
+
+
 def test_whoever_comes_back(page: Page, studies: dict[str, str]) -> None:
     to_trials(page, studies["plain"])
     page.reload()
@@ -220,7 +273,7 @@ def test_practice_that_is_not_passed(page: Page, studies: dict[str, str]) -> Non
             expect_heading(page, "Once more")
             check_at_every_size(page, "practice-again")
             press(page, "Continue")
-    expect(page.get_by_text("You cannot take part")).to_be_visible()
+    expect(page.get_by_text("it says nothing about you")).to_be_visible()
     expect(page.get_by_test_id("completion-code")).to_have_text("OUT")
     check_at_every_size(page, "practice-failed")
 

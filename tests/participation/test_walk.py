@@ -61,6 +61,7 @@ def test_the_whole_walk(study: Study) -> None:
         "state": "finished",
         "screened_out_by": "",
         "study": "faces",
+        "next_seq": 7,
         **NOTHING_YET,
         "completion_code": "DONE42",
     }
@@ -238,7 +239,7 @@ def test_a_start_that_cannot_be_creates_nothing(
 
 def test_an_unknown_study_has_no_page_and_no_facts(study: Study) -> None:
     assert Visitor("nothing").info().status_code == 404
-    assert Visitor("nothing").info().json()["code"] == "not_found"
+    assert Visitor("nothing").info().json()["code"] == "unknown_study"
     assert Client().get("/s/nothing/").status_code == 404
 
 

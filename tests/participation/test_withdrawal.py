@@ -252,3 +252,17 @@ def test_the_page_speaks_the_sessions_language() -> None:
     assert '<html lang="de"' in page
     assert "Antworten zurückziehen" in page
     assert "Studie: Bilder" in page
+
+
+def test_the_page_offers_its_languages_and_keeps_the_one_chosen() -> None:
+    study_that("delete")
+    _, address = took_part()
+    page = Client().get(address).content.decode()
+    assert '<a href="?lang=ar" lang="ar" hreflang="ar">العربية</a>' in page
+    german = Client().get(f"{address}?lang=de").content.decode()
+    assert '<html lang="de" dir="ltr">' in german
+    assert "Antworten zurückziehen" in german
+    assert 'dir="rtl"' in Client().get(f"{address}?lang=ar").content.decode()
+    assert '<html lang="en"' in Client().get(f"{address}?lang=../../settings").content.decode()
+    done = Client().post(f"{address}?lang=fr").content.decode()
+    assert "Vos réponses ont été supprimées" in done

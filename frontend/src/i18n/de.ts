@@ -40,7 +40,6 @@ export const strings: Strings = {
   saved: "Alles ist gespeichert.",
   debriefTitle: "Vielen Dank, Sie sind fertig",
   codeLabel: "Ihr Abschlusscode",
-  otherCodeLabel: "Ihr Code",
   codeHint: "Kopieren Sie ihn, falls Sie danach gefragt wurden.",
   copy: "Code kopieren",
   copied: "Kopiert",
@@ -96,8 +95,7 @@ export const strings: Strings = {
   questionnaireFault: "Bitte sehen Sie sich die markierten Felder oben an.",
   answerNeeded: "Hier fehlt eine Antwort.",
   numberNeeded: "Bitte geben Sie eine Zahl an ({range}).",
-  fullText:
-    "Es haben schon so viele Menschen teilgenommen, wie gebraucht wurden. Vielen Dank für Ihr Interesse.",
+  fullText: "Im Moment sind alle Plätze in dieser Studie vergeben. Vielen Dank für Ihr Interesse.",
   alreadyText: "Sie haben an dieser oder einer zugehörigen Studie schon teilgenommen. Vielen Dank.",
   linkText:
     "Dieser Link ist unvollständig oder für jemand anderen gemacht. Bitte öffnen Sie ihn genau so, wie Sie ihn bekommen haben.",
@@ -125,4 +123,52 @@ export const strings: Strings = {
   goOnHere: "Lieber hier weitermachen",
   unsentText:
     "{n} Einträge dieses Browsers sind noch nicht beim Server. Sie gehen mit, wenn Sie hier weitermachen; Sie können sie auch als Datei für die Forschenden herunterladen.",
+  pay: "Bezahlung: {pay}",
+  contact: "Fragen oder Probleme? Schreiben Sie an:",
+  help: "Hilfe",
+  pause: "Pause",
+  close: "Schließen",
+  pauseTitle: "Pausiert",
+  pauseText:
+    "Ihre bisherigen Antworten bleiben erhalten. Die Frage, bei der Sie waren, kommt später noch einmal.",
+  reportTitle: "Ein Problem melden",
+  reportLabel: "Was ist schiefgegangen? Die Forschenden lesen das; bitte nennen Sie Ihren Namen nicht.",
+  send: "Senden",
+  reportThanks: "Danke. Die Forschenden werden es sehen.",
+  lookPrompt: "Sehen Sie sich dieses Bild an.",
+  promptFirst: "Welches Bild sieht dem ähnlicher, das Sie gerade gesehen haben?",
+  promptHidden: "Welches Bild unten sah dem oberen ähnlicher?",
+  promptFirstHidden: "Welches Bild sah dem ersten ähnlicher?",
+  matchingHidden: "Ordnen Sie jedem Bild oben das Bild unten zu, das ihm am ähnlichsten sah.",
+  classificationSeen: "Was hat das Bild gezeigt?",
+  oddOneOutHidden: "Welches Bild war den anderen am wenigsten ähnlich?",
+  howReferenceFirst:
+    "Zuerst sehen Sie ein Bild allein, {seconds} s lang. Dann verschwindet es: Merken Sie es sich.",
+  howMask: "Buntes Rauschen bedeckt kurz ihren Platz.",
+  howTwoAfcFirst: "Dann kommen zwei Bilder. Wählen Sie das, das dem ersten am ähnlichsten ist.",
+  howClassificationFirst: "Dann kommen Namen. Wählen Sie den, der am besten zum Bild passt.",
+  howFrames:
+    "Die Bilder sind nur einen Moment zu sehen. Wenn sie weg sind, können Sie noch wählen, aus der Erinnerung.",
+  howTimeLimit:
+    "Für jede Antwort haben Sie {seconds} s. Ist die Zeit um, kommt die nächste Frage von selbst.",
+  howConfidence: "Nach jeder Antwort sagen Sie, wie sicher Sie sind.",
+  practiceFailedTitle: "Danke, dass Sie es versucht haben",
+  practiceFailedText:
+    "Um weiterzumachen, braucht diese Studie in der Übung mehr richtige Antworten, als es diesmal waren. Das kommt vor: Die Aufgabe ist nicht leicht, und es sagt nichts über Sie. Die Umfrage endet hier.",
+  pausedTitle: "Diese Studie ist unterbrochen",
+  prolificCountdown: "In {n} s geht es zurück zu Prolific.",
+  prolificNow: "Jetzt zu Prolific zurück",
+  stay: "Auf dieser Seite bleiben",
+  stayed:
+    "Sie bleiben auf dieser Seite. Prolific zählt Ihre Teilnahme erst, wenn Sie dorthin zurückgekehrt sind.",
+  declinedCodeLabel: "Ihr Code für die Ablehnung",
+  endedCodeLabel: "Ihr Code für das Ende an dieser Stelle",
+  codeHintProlific:
+    "Sie brauchen ihn nur, wenn der Rückweg nicht funktioniert: Geben Sie ihn dann bei Prolific von Hand ein.",
+  practiceAnswersTitle: "Ihre Antworten aus der Übung",
+  practiceAnswersText:
+    "Sie bleiben bei der Studie. Wenn Sie das nicht möchten, werden sie über diese persönliche Adresse entfernt.",
+  linkTitle: "Dieser Link funktioniert nicht",
+  prolificLinkText:
+    "Er kam nicht so von Prolific, wie er sollte: Es fehlt oder stimmt etwas nicht, woran Prolific Sie erkennt. Bitte öffnen Sie die Studie von ihrer Seite bei Prolific aus.",
 };

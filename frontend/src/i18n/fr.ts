@@ -40,7 +40,6 @@ export const strings: Strings = {
   saved: "Tout est enregistré.",
   debriefTitle: "Merci, vous avez terminé",
   codeLabel: "Votre code de fin",
-  otherCodeLabel: "Votre code",
   codeHint: "Copiez-le si on vous l’a demandé.",
   copy: "Copier le code",
   copied: "Copié",
@@ -93,7 +92,7 @@ export const strings: Strings = {
   questionnaireFault: "Veuillez vérifier les champs signalés ci-dessus.",
   answerNeeded: "Il manque une réponse.",
   numberNeeded: "Veuillez indiquer un nombre ({range}).",
-  fullText: "Le nombre de participants nécessaire est déjà atteint. Merci de votre intérêt.",
+  fullText: "Toutes les places de cette étude sont prises pour le moment. Merci de votre intérêt.",
   alreadyText: "Vous avez déjà participé à cette étude ou à une étude du même groupe. Merci.",
   linkText:
     "Ce lien est incomplet ou destiné à quelqu’un d’autre. Ouvrez-le exactement comme vous l’avez reçu.",
@@ -121,4 +120,51 @@ export const strings: Strings = {
   goOnHere: "Continuer plutôt ici",
   unsentText:
     "{n} entrées de ce navigateur ne sont pas arrivées au serveur. Elles suivront si vous continuez ici ; vous pouvez aussi les télécharger dans un fichier pour l’équipe de recherche.",
+  pay: "Rémunération : {pay}",
+  contact: "Des questions, un problème ? Écrivez à :",
+  help: "Aide",
+  pause: "Pause",
+  close: "Fermer",
+  pauseTitle: "En pause",
+  pauseText: "Vos réponses jusqu’ici sont conservées. La question où vous en étiez reviendra plus tard.",
+  reportTitle: "Signaler un problème",
+  reportLabel: "Que s’est-il passé ? L’équipe de recherche le lira ; n’indiquez pas votre nom.",
+  send: "Envoyer",
+  reportThanks: "Merci. L’équipe de recherche le verra.",
+  lookPrompt: "Regardez cette image.",
+  promptFirst: "Quelle image ressemble le plus à celle que vous venez de voir ?",
+  promptHidden: "Quelle image du bas ressemblait le plus à celle du haut ?",
+  promptFirstHidden: "Quelle image ressemblait le plus à la première ?",
+  matchingHidden: "Associez chaque image du haut à l’image du bas qui lui ressemblait le plus.",
+  classificationSeen: "Que montrait l’image ?",
+  oddOneOutHidden: "Quelle image ressemblait le moins aux autres ?",
+  howReferenceFirst:
+    "D’abord, vous voyez une seule image pendant {seconds} s. Puis elle disparaît : gardez-la en mémoire.",
+  howMask: "Un bruit coloré couvre sa place un instant.",
+  howTwoAfcFirst: "Puis deux images apparaissent. Choisissez celle qui ressemble le plus à la première.",
+  howClassificationFirst: "Puis des noms apparaissent. Choisissez celui qui convient le mieux à l’image.",
+  howFrames:
+    "Les images ne sont visibles qu’un instant. Une fois disparues, vous pouvez encore choisir, de mémoire.",
+  howTimeLimit:
+    "Vous avez {seconds} s pour chaque réponse. Le temps écoulé, la question suivante vient d’elle-même.",
+  howConfidence: "Après chaque réponse, vous dites à quel point vous êtes sûr.",
+  practiceFailedTitle: "Merci d’avoir essayé",
+  practiceFailedText:
+    "Pour continuer, cette étude demande plus de réponses justes à l’entraînement qu’il n’y en a eu cette fois. Cela arrive : la tâche n’est pas facile, et cela ne dit rien de vous. L’enquête s’arrête ici.",
+  pausedTitle: "Cette étude est suspendue",
+  prolificCountdown: "Retour à Prolific dans {n} s.",
+  prolificNow: "Retourner à Prolific maintenant",
+  stay: "Rester sur cette page",
+  stayed:
+    "Vous restez sur cette page. Prolific ne compte votre participation qu’une fois que vous y êtes retourné.",
+  declinedCodeLabel: "Votre code en cas de refus",
+  endedCodeLabel: "Votre code pour une fin anticipée",
+  codeHintProlific:
+    "Il ne sert que si le retour ne fonctionne pas : saisissez-le alors à la main sur Prolific.",
+  practiceAnswersTitle: "Vos réponses à l’entraînement",
+  practiceAnswersText:
+    "Elles restent dans l’étude. Si vous ne le souhaitez pas, cette adresse personnelle permet de les retirer.",
+  linkTitle: "Ce lien ne fonctionne pas",
+  prolificLinkText:
+    "Il n’est pas venu de Prolific comme il devrait : un élément qui vous identifie auprès de Prolific manque ou est faux. Ouvrez l’étude depuis sa page sur Prolific.",
 };

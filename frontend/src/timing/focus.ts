@@ -2,14 +2,21 @@
 export class FocusMeter {
   #away = false;
   #lost = 0;
+  #isLive: () => boolean = () => true;
 
   readonly #check = (): void => {
+    if (!this.#isLive()) {
+      this.stop();
+      return;
+    }
     const away = document.hidden || !document.hasFocus();
     if (away && !this.#away) this.#lost += 1;
     this.#away = away;
   };
 
-  start(): void {
+  /** `isLive`: whether there is still something to measure. */
+  start(isLive: () => boolean = () => true): void {
+    this.#isLive = isLive;
     this.#away = document.hidden || !document.hasFocus();
     for (const [target, type] of this.#events()) target.addEventListener(type, this.#check);
   }

@@ -3,13 +3,16 @@ export class FrameMeter {
   #handle = 0;
   #last: number | null = null;
   #intervals: number[] = [];
+  #isLive: () => boolean = () => true;
 
   readonly #onVisibility = (): void => {
     // A hidden page gets no frames; that is a loss of focus, not of frames.
     this.#last = null;
   };
 
-  start(): void {
+  /** `isLive`: whether there is still something to measure; a trial that is taken off the page says nothing more. */
+  start(isLive: () => boolean = () => true): void {
+    this.#isLive = isLive;
     document.addEventListener("visibilitychange", this.#onVisibility);
     this.#handle = requestAnimationFrame(this.#tick);
   }
@@ -33,6 +36,10 @@ export class FrameMeter {
   }
 
   readonly #tick = (timestamp: number): void => {
+    if (!this.#isLive()) {
+      this.stop();
+      return;
+    }
     if (this.#last !== null) this.#intervals.push(timestamp - this.#last);
     this.#last = timestamp;
     this.#handle = requestAnimationFrame(this.#tick);

@@ -23,7 +23,6 @@ export interface ChoiceOption {
 /** A trial that ends with the choice of one option. */
 export interface ChoiceTrial extends CommonTrial, ReferenceFirst {
   format: string;
-  prompt: string;
   /** The image above, if there is one. */
   reference: { url: string; name: string } | null;
   options: readonly ChoiceOption[];
@@ -42,7 +41,7 @@ export async function runChoice(
   onLoad: () => void,
 ): Promise<ChoiceRow> {
   const view = new ChoiceView(display, trial);
-  const { result, row } = await measured(trial.image_size, async () => {
+  const { result, row } = await measured(view.root, trial.image_size, async () => {
     const onset = await reveal(jsPsych, view, trial, addresses(trial));
     onLoad();
     const answer = await takeAnswer(jsPsych, view, trial, onset);
@@ -100,7 +99,7 @@ class ChoiceView implements Staged {
   readonly #frames: HTMLElement[] = [];
 
   constructor(display: HTMLElement, trial: ChoiceTrial) {
-    this.root = trialRoot(trial.format, trial.prompt, trial.loading_text);
+    this.root = trialRoot(trial.format, trial, trial.loading_text);
     if (trial.image_size !== null) this.root.style.setProperty("--iri-image-size", `${trial.image_size}px`);
     if (trial.reference_duration !== null) this.root.dataset.referenceFirst = "";
     if (trial.reference) this.root.append(this.#reference(trial, trial.reference.name));

@@ -22,11 +22,18 @@ export function placeImage(frame: HTMLElement, image: HTMLImageElement): void {
   frame.prepend(image);
 }
 
+/** What a trial asks: at the images, while a reference is shown first, and once the images are gone. */
+export interface Prompts {
+  prompt: string;
+  reference_prompt?: string;
+  hidden_prompt: string;
+}
+
 /** The prompt and what stands around the images in every format. */
-export function trialRoot(format: string, prompt: string, loadingText: string): HTMLDivElement {
+export function trialRoot(format: string, prompts: Prompts, loadingText: string): HTMLDivElement {
   const root = element("div", "iri-trial");
   root.dataset.format = format;
-  const question = element("div", "iri-trial-prompt", prompt);
+  const question = promptOf(prompts);
   question.setAttribute("role", "heading");
   question.setAttribute("aria-level", "1");
   question.id = "iri-trial-prompt";
@@ -39,4 +46,17 @@ export function trialRoot(format: string, prompt: string, loadingText: string): 
   root.setAttribute("aria-labelledby", question.id);
   root.append(question, waiting, cross);
   return root;
+}
+
+/** All wordings share one place, so that none of them moves the images; the style sheet shows that of the phase. */
+function promptOf({ prompt, reference_prompt: first = "", hidden_prompt: hidden }: Prompts): HTMLElement {
+  if (!first && !hidden) return element("div", "iri-trial-prompt", prompt);
+  const question = element("div", "iri-trial-prompt has-phases");
+  question.ariaLive = "polite";
+  question.append(
+    element("span", "is-first", first || prompt),
+    element("span", "is-shown", prompt),
+    element("span", "is-hidden", hidden || prompt),
+  );
+  return question;
 }

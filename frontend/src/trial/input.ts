@@ -19,7 +19,7 @@ export function onKey(
 ): void {
   const listen = (event: KeyboardEvent): void => {
     if (!root.isConnected || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.target instanceof Element && event.target.closest("input, select, textarea")) return;
+    if (event.target instanceof Element && event.target.closest("input, select, textarea, dialog")) return;
     const pressed = event.key.toLowerCase();
     const place = keys.findIndex((names) => names.some((name) => name.toLowerCase() === pressed));
     if (place < 0) return;

@@ -10,15 +10,16 @@ export interface Answer<Choice> {
   input: Input;
 }
 
-/** Watches frames and focus while `run` shows a trial; gives what `run` gives and what every row records. */
+/** Watches frames and focus while `run` shows a trial in `root`; gives what `run` gives and what every row records. */
 export async function measured<Result extends { onset: number; answer: Answer<unknown> | null } & Confidence>(
+  root: HTMLElement,
   imageSize: number | null,
   run: () => Promise<Result>,
 ): Promise<{ result: Result; row: CommonRow }> {
   const frames = new FrameMeter();
   const focus = new FocusMeter();
-  frames.start();
-  focus.start();
+  frames.start(() => root.isConnected);
+  focus.start(() => root.isConnected);
   try {
     const result = await run();
     const { answer, onset, confidence, confidence_rt } = result;

@@ -2,6 +2,11 @@ import { ParameterType } from "jspsych";
 
 /** Parameters that every trial format takes. */
 export const commonParameters = <const>{
+  /** The question once the images are gone (`image_frames`), as plain text; empty: it stays as it is. */
+  hidden_prompt: {
+    type: ParameterType.STRING,
+    default: "",
+  },
   /** A line under the images, such as which keys can be used; empty for none. */
   hint: {
     type: ParameterType.STRING,
@@ -85,6 +90,11 @@ export const referenceParameters = <const>{
     type: ParameterType.INT,
     default: null,
   },
+  /** What to say while a reference is shown first, as plain text; empty: the question itself. */
+  reference_prompt: {
+    type: ParameterType.STRING,
+    default: "",
+  },
   /** For how long noise takes the place of a reference shown first, in ms; 0 for none. */
   mask_duration: {
     type: ParameterType.INT,
@@ -147,6 +157,8 @@ export type Input = "key" | "mouse" | "touch";
 
 /** The common parameters with their defaults filled in, as jsPsych hands them over. */
 export interface CommonTrial {
+  prompt: string;
+  hidden_prompt: string;
   hint: string;
   loading_text: string;
   image_size: number | null;
@@ -164,6 +176,7 @@ export interface CommonTrial {
 /** When a reference is shown before the options, and for how long. */
 export interface ReferenceFirst {
   reference_duration: number | null;
+  reference_prompt: string;
   mask_duration: number;
 }
 

@@ -35,24 +35,50 @@ export async function askTrials(survey: Survey, asking: Asking): Promise<void> {
   const { answered } = history;
   await awaitVerdicts(survey, log, manifest, answered, practice);
   let late = "";
-  for (const [place, { presentation, breakBefore }] of steps.entries()) {
+  const queue = [...steps]; // grows behind the place that it is at
+  for (const [place, { presentation, breakBefore }] of queue.entries()) {
     if (practice.standing === "failed") return;
     if (!practice.isNeeded(presentation)) continue;
     const { done, total } = progress(manifest.presentations, presentation, answered);
     shell.showProgress(done, total);
-    if (breakBefore) await survey.page(log, "break", pages.breakPage(strings));
-    preload(survey, steps, place);
+    if (breakBefore) await survey.page(log, "break", pages.breakPage(survey.study, strings));
+    preload(survey, queue, place);
     shell.announce(`${late} ${announcement(strings, done + 1, total)}`.trim());
-    const { timed_out } = await askTrial(survey, asking, presentation);
+    const { timed_out, interrupted } = await askTrial(survey, asking, presentation);
+    if (interrupted) {
+      askLater(queue, place);
+      await pauseAfter(survey, log, presentation);
+      continue;
+    }
     // Said together with what comes next, which would cut it short; also on its own, if a page comes next.
     late = timed_out ? strings.timedOut : "";
-    if (late) shell.announce(late);
-    if (presentation.feedback) await giveFeedback(survey, log, presentation, practice);
+    if (late) {
+      shell.announce(late);
+      shell.showPassing(late);
+    }
+    if (presentation.feedback) await giveFeedback(survey, asking, presentation);
   }
   const last = steps.at(-1)?.presentation;
   if (!last) return;
   const { total } = progress(manifest.presentations, last, answered);
   shell.showProgress(total, total);
+}
+
+/** As after a reload: it comes again at the end of its block. */
+function askLater(queue: Step[], place: number): void {
+  const left = queue[place] as Step;
+  const last = queue.map(({ presentation }) => presentation.block).lastIndexOf(left.presentation.block);
+  queue.splice(last + 1, 0, { ...left, breakBefore: false });
+}
+
+async function pauseAfter(survey: Survey, log: Outbox, { id }: Presentation): Promise<void> {
+  log.append("event", { event: "trial_interrupted", presentation: id, by: "pause" }, true);
+  await survey.page(log, "pause", pages.pausePage(survey.strings));
+}
+
+/** What the instructions have to say. */
+export function taskOf({ presentations, settings }: Manifest): pages.Task {
+  return { formats: new Set(presentations.map(({ format }) => format)), settings };
 }
 
 /** Shows one trial, and logs that it began and what was answered. */
@@ -64,7 +90,13 @@ async function askTrial(
   const attempt = (history.attempts.get(presentation.id) ?? 0) + 1;
   history.attempts.set(presentation.id, attempt);
   log.append("event", { event: "trial_started", presentation: presentation.id, attempt }, true);
+  survey.shell.showPause(() => {
+    survey.shell.showPause(null);
+    survey.stage.interrupt();
+  });
   const row = await survey.stage.show<TrialRow>(describeTrial(presentation, contextOf(survey, manifest)));
+  survey.shell.showPause(null);
+  if (row.interrupted) return row;
   log.append("response", responsePayload(presentation, row, attempt));
   history.answered.add(presentation.id);
   return row;

@@ -22,7 +22,7 @@ async function decide(survey: Survey, api: SessionApi, note: string | null): Pro
     try {
       decided = await api.consent(button === 0, study.consent_version);
     } catch (error) {
-      if (!(error instanceof ApiError && error.code === "consent_changed")) return explain(strings, error);
+      if (!(error instanceof ApiError && error.code === "consent_changed")) return explain(survey, error);
       const ask = () => getStudy(study.slug, study.language, survey.link);
       survey.study = await persist(ask, isTemporary);
     }

@@ -2,7 +2,7 @@ import { ApiError, type CreatedSession, createSession, SessionApi, type SessionS
 import { isSmallTouchDevice } from "../device";
 import { isMturkPreview } from "../link";
 import * as pages from "../pages";
-import { explain } from "./refusals";
+import { explain, explainFault } from "./refusals";
 import type { Survey } from "./survey";
 
 /** A session and where it stands. */
@@ -46,12 +46,19 @@ function beginsAnew(survey: Survey, status: SessionStatus): boolean {
 /** The welcome page; the click on its button makes the session. Null: there is no way in. */
 async function welcome(survey: Survey): Promise<CreatedSession | null> {
   const { study, strings, link } = survey;
-  if (!study.accepting) {
-    const text = study.status === "paused" ? strings.pausedText : strings.closedText;
-    return survey.end(strings.closedTitle, text);
+  const isNew = !study.link.is_known; // whoever began goes on, though others cannot begin any more
+  if (isNew && !study.accepting) return takesNobody(survey);
+  if (isMturkPreview(link)) {
+    await survey.stage.show(pages.lookPage(study, strings, switchLanguage, strings.mturkPreviewText));
+    return null;
   }
-  if (isMturkPreview(link)) return survey.end(study.title, strings.mturkPreviewText);
-  if (study.full && link.mode === "real") return survey.end(strings.refusedTitle, strings.fullText);
+  const { fault } = study.link;
+  if (fault) {
+    const title = fault === "took_part_already" ? strings.refusedTitle : strings.linkTitle;
+    return survey.end(title, explainFault(survey, fault));
+  }
+  if (isNew && study.full && link.mode === "real")
+    return survey.end(strings.refusedTitle, pages.told(study.texts.full, strings.fullText));
   if (isRefusedDevice(survey)) return refuseDevice(survey);
   let created: CreatedSession | null = null;
   const start = async (): Promise<string | null> => {
@@ -59,12 +66,19 @@ async function welcome(survey: Survey): Promise<CreatedSession | null> {
       created = await startSession(survey);
       return null;
     } catch (error) {
-      return explain(strings, error);
+      return explain(survey, error);
     }
   };
   const notice = study.policy.mobile === "warn" && isSmallTouchDevice() ? strings.mobileWarn : null;
-  await survey.stage.show(pages.welcomePage(study, strings, study.language, switchLanguage, notice, start));
+  await survey.stage.show(pages.welcomePage(study, strings, switchLanguage, notice, start));
   return created;
+}
+
+function takesNobody(survey: Survey): null {
+  const { study, strings } = survey;
+  if (study.status === "paused")
+    return survey.end(strings.pausedTitle, pages.told(study.texts.paused, strings.pausedText));
+  return survey.end(strings.closedTitle, pages.told(study.texts.closed, strings.closedText));
 }
 
 /** A new session, or the one that the link's participant has already; this browser keeps it. */
@@ -90,7 +104,8 @@ async function refuseDevice(survey: Survey): Promise<CreatedSession | null> {
     return await survey.reach(() => startSession(survey));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    return survey.end(survey.strings.mobileTitle, survey.strings.mobileBlock);
+    const text = pages.told(survey.study.texts.phone_refused, survey.strings.mobileBlock);
+    return survey.end(survey.strings.mobileTitle, text);
   }
 }
 

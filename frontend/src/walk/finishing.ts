@@ -53,7 +53,21 @@ export async function complete(survey: Survey, end: Reached, session: string): P
 export async function screenOut(survey: Survey, api: SessionApi, log: Outbox): Promise<void> {
   await log.settled();
   const status = await persist(() => api.status(), isTemporary);
-  return survey.stopped(survey.strings.refusedTitle, survey.strings.screenedOutText, status);
+  return failed(survey, status);
+}
+
+/** The last page of whoever passed in no round of practice. */
+export function failed(survey: Survey, status: SessionStatus): Promise<void> {
+  const { strings, study } = survey;
+  const text = pages.told(study.texts.practice_failed, strings.practiceFailedText);
+  return survey.stopped(strings.practiceFailedTitle, text, status, "practice_failed");
+}
+
+/** The last page of whoever came with a phone that the study does not take. */
+export function refused(survey: Survey, status: SessionStatus): Promise<void> {
+  const { strings, study } = survey;
+  const text = pages.told(study.texts.phone_refused, strings.mobileBlock);
+  return survey.stopped(strings.mobileTitle, text, status, "phone_refused");
 }
 
 /** Somebody who was away for too long: what this browser still holds is sent, and may be all that was missing. */
@@ -61,8 +75,10 @@ export async function sendTheRest(survey: Survey, api: SessionApi, status: Sessi
   const { strings } = survey;
   const { session_id: session, withdraw_url } = status;
   const log = await openOutbox(survey, api, session);
+  survey.log = log;
   const end = await finish(survey, api, log);
   if (end.complete) return complete(survey, end, session);
-  const more = withdraw_url ? [pages.withdrawNote(strings, withdraw_url)] : [];
+  const { withdrawTitle, withdrawText } = strings;
+  const more = withdraw_url ? [pages.withdrawNote(withdrawTitle, withdrawText, withdraw_url)] : [];
   survey.end(strings.endedTitle, strings.endedText, ...more);
 }

@@ -59,7 +59,7 @@ function takeBackButton(survey: Survey, fault: HTMLElement): HTMLElement {
       await startSession(survey);
       window.location.reload();
     } catch (error) {
-      fault.textContent = explain(survey.strings, error);
+      fault.textContent = explain(survey, error);
       button.ariaDisabled = "false";
     }
   });

@@ -3,6 +3,7 @@ import { element } from "../html";
 import * as pages from "../pages";
 import type { Practice } from "../practice";
 import type { Outbox } from "../transport/outbox";
+import type { Asking } from "./asking";
 import type { Survey } from "./survey";
 
 /** A verdict on a practice answer that takes longer is waited for on a page that says so. */
@@ -27,9 +28,8 @@ export async function awaitVerdicts(
 /** Says whether the practice answer just given was right, and at the end of a round what comes of it. */
 export async function giveFeedback(
   survey: Survey,
-  log: Outbox,
+  { log, manifest, practice }: Asking,
   presentation: Presentation,
-  practice: Practice,
 ): Promise<void> {
   const { strings } = survey;
   const isCorrect = await verdict(survey, log, presentation.id, practice);
@@ -39,8 +39,8 @@ export async function giveFeedback(
   if (practice.standing === "passed") {
     await survey.page(log, "practice_over", pages.practiceOverPage(strings));
   } else if (practice.standing === "open") {
-    const formats = new Set([presentation.format]);
-    await survey.page(log, "practice_again", pages.practiceAgainPage(survey.study, strings, formats));
+    const asked = { formats: new Set([presentation.format]), settings: manifest.settings };
+    await survey.page(log, "practice_again", pages.practiceAgainPage(survey.study, strings, asked));
   }
 }
 

@@ -3,6 +3,7 @@ import { type AnswerFile, downloadButton } from "../download";
 import { element } from "../html";
 import { onFullscreenLeft } from "../timing/fullscreen";
 import { Outbox } from "../transport/outbox";
+import { contactLine } from "./contact";
 import { isOfAnotherToken, showMoved } from "./moved";
 import type { Survey } from "./survey";
 
@@ -43,7 +44,12 @@ export function answersOf(api: SessionApi, log: Outbox): AnswerFile {
   return { session: log.session, token: api.token, entries: () => log.entries() };
 }
 
-function showRefusal({ shell, strings }: Survey, api: SessionApi, log: Outbox, refusal: Error | null): void {
+function showRefusal(
+  { shell, strings, study }: Survey,
+  api: SessionApi,
+  log: Outbox,
+  refusal: Error | null,
+): void {
   if (!refusal) {
     shell.showNotice();
     return;
@@ -51,9 +57,11 @@ function showRefusal({ shell, strings }: Survey, api: SessionApi, log: Outbox, r
   const again = element("button", { type: "button", class: "iri-page-button" }, strings.tryAgain);
   again.addEventListener("click", () => log.retry());
   const file = downloadButton(strings.download, answersOf(api, log));
+  const contact = contactLine(strings, study.contact);
   shell.showNotice(
     element("h2", {}, strings.conflictTitle),
     element("p", {}, strings.conflictText),
+    ...(contact ? [contact] : []),
     element("div", { class: "iri-page-buttons" }, file, again),
     element("p", { class: "technical" }, `${strings.technical}: ${refusal.message}`),
   );

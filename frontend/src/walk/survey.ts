@@ -1,5 +1,5 @@
 import { type Ending, isTemporary, type Study } from "../api";
-import { element } from "../html";
+import { element, richText } from "../html";
 import { setDocumentLanguage, stringsFor } from "../i18n";
 import type { Strings } from "../i18n/strings";
 import { readLink, type SurveyLink, sessionKey } from "../link";
@@ -10,6 +10,9 @@ import { type Row, Stage } from "../stage";
 import { persist } from "../transport/backoff";
 import type { Outbox } from "../transport/outbox";
 import type { LogStore } from "../transport/store";
+import { contactLine } from "./contact";
+import type { Entered } from "./entrance";
+import { hasHelp, openHelp } from "./help";
 
 /** The page that every step of a walk stands on: the study, where things are shown, what is kept. */
 export class Survey {
@@ -20,6 +23,14 @@ export class Survey {
   readonly key: string;
   readonly strings: Strings;
   readonly preloader = new ImagePreloader();
+  /** The session, once there is one. */
+  entered: Entered | null = null;
+  /** Its log, once it takes one. */
+  log: Outbox | null = null;
+  /** The participant's own address for taking the answers back, once they have consented. */
+  withdrawUrl: string | null = null;
+  /** Nothing more is asked. */
+  isOver = false;
 
   constructor(
     app: HTMLElement,
@@ -34,6 +45,28 @@ export class Survey {
     document.title = study.title;
     this.shell = new Shell(app, this.strings);
     this.stage = new Stage(this.shell.stage);
+    this.shell.onHelp(() => openHelp(this));
+    this.noteHelp();
+  }
+
+  /** Whether the session's log takes entries: from the consent on, also after the end. */
+  get takesReports(): boolean {
+    if (this.log) return true;
+    const status = this.entered?.status;
+    if (!status) return false;
+    const states = ["consented", "running", "finished", "dropped"];
+    return states.includes(status.state) || status.screened_out_by === "practice";
+  }
+
+  /** Shows the way to help where there is some. */
+  noteHelp(): void {
+    this.shell.showHelp(hasHelp(this));
+  }
+
+  /** What the participant may take back from now on. */
+  noteWithdrawal(address: string | null): void {
+    this.withdrawUrl = address;
+    this.noteHelp();
   }
 
   /** Asks the server until it answers, and says so while it is away. */
@@ -56,22 +89,21 @@ export class Survey {
 
   /** The last page of whoever finished, with what the participant takes back. */
   done(ending: Ending): Promise<void> {
-    return this.#last(this.strings.debriefTitle, this.study.texts.debrief, ending, true);
+    return this.stopped(this.strings.debriefTitle, richText(this.study.texts.debrief), ending, "done");
   }
 
   /** The last page of whoever did not come to the end of the study. */
-  stopped(title: string, text: string, ending: Ending): Promise<void> {
-    return this.#last(title, text, ending, false);
-  }
-
-  async #last(title: string, text: string, ending: Ending, isDone: boolean): Promise<void> {
+  async stopped(title: string, text: HTMLElement, ending: Ending, outcome: pages.Outcome): Promise<void> {
+    this.isOver = true;
     this.shell.hideProgress();
-    await this.stage.show(pages.lastPage(title, text, this.strings, ending, isDone));
+    this.noteWithdrawal(ending.withdraw_url);
+    await this.stage.show(pages.lastPage(title, text, this.study, this.strings, ending, outcome));
   }
 
   /** An end without a session, or after it. */
-  end(title: string, text: string, ...more: Node[]): null {
-    this.shell.replaceStage(title, text, ...more);
+  end(title: string, text: string | HTMLElement, ...more: Node[]): null {
+    const contact = contactLine(this.strings, this.study.contact);
+    this.shell.replaceStage(title, text, ...more, ...(contact ? [contact] : []));
     return null;
   }
 }

@@ -16,6 +16,10 @@ REQUIRED = {
     Recruiter.PROLIFIC: ("prolific", "PROLIFIC_PID"),
     Recruiter.MTURK: ("mturk", "workerId"),
 }
+# All that a link may say of who comes and by whom.
+LINK_PARAMETERS = (
+    *ID_PARAMETERS.values(), "link", "STUDY_ID", "SESSION_ID", "assignmentId", "hitId", "turkSubmitTo",
+)  # fmt: skip
 LONGEST_ID = 100
 UNFILLED = "{{"  # Prolific's placeholder, as it is when nobody filled it in: everybody would be one person
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -32,19 +33,27 @@ def make_links(*, study: Study, n: int) -> list[SingleUseLink]:
 
 
 def use_link(*, study: Study, token: str) -> None:
-    """Note that the link is in use. Raises Forbidden for one that is not of this study.
+    """Note that the link is in use. Raises Forbidden as `usable_link` does."""
+    link = usable_link(SingleUseLink.objects.select_for_update(), study=study, token=token)
+    if link.used_at is None:
+        SingleUseLink.objects.filter(pk=link.pk).update(used_at=Now())
+
+
+def usable_link(links: QuerySet[SingleUseLink], *, study: Study, token: str) -> SingleUseLink:
+    """The link with this token. Raises Forbidden for one that is not of this study.
 
     A link whose session has been deleted since makes no other.
     """
-    link = SingleUseLink.objects.select_for_update().filter(study=study, token=token).first()
+    link = links.filter(study=study, token=token).first()
     if link is None:
         raise Forbidden("unknown_link", "this link was not made for this study")
     if link.used_at is None:
-        SingleUseLink.objects.filter(pk=link.pk).update(used_at=Now())
-    elif not RecruiterId.objects.filter(
+        return link
+    if not RecruiterId.objects.filter(
         recruiter="single_use", external_id_hash=external_id_hash("single_use", token)
     ).exists():
         raise Forbidden("link_used", "this link was used before, and nothing is kept of that")
+    return link
 
 
 def link_rows(links: Iterator[SingleUseLink]) -> Iterator[tuple[str, str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from survey_site.participation.errors import Conflict, ParticipationError
-from survey_site.participation.models import StudySession, Submission
+from survey_site.participation.models import Participant, StudySession, Submission
 from survey_site.participation.recruitment import mturk
 from survey_site.participation.recruitment.identity import checked_id
 from survey_site.studies.models import Recruiter, Study
@@ -28,6 +28,17 @@ def check_link(study: Study, parameters: Mapping[str, str]) -> None:
         raise ParticipationError(
             "wrong_recruiter_study", f"STUDY_ID is {given!r}; this study belongs to {wanted!r}"
         )
+
+
+def check_submission(study: Study, parameters: Mapping[str, str], participant: Participant | None) -> None:
+    """Raises Conflict where the recruiter's name for the session is another participant's."""
+    if study.recruiter not in SUBMISSION_PARAMETERS:
+        return
+    id_name, _ = SUBMISSION_PARAMETERS[Recruiter(study.recruiter)]
+    submission_id = checked_id(parameters, id_name)
+    found = Submission.objects.filter(recruiter=study.recruiter, submission_id=submission_id)
+    if submission_id and found.exclude(session__participant=participant).exists():
+        raise Conflict("submission_taken", f"{id_name} belongs to somebody else's session")
 
 
 def note_submission(session: StudySession, study: Study, parameters: Mapping[str, str]) -> None:

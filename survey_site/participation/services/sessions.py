@@ -20,10 +20,11 @@ from survey_site.participation.models import (
     RecruiterId,
     ScreenOut,
     SessionState,
+    SingleUseLink,
     StudySession,
 )
 from survey_site.participation.recruitment.identity import Identity, identify
-from survey_site.participation.recruitment.links import use_link
+from survey_site.participation.recruitment.links import usable_link, use_link
 from survey_site.participation.recruitment.mturk import refuse_preview
 from survey_site.participation.recruitment.submissions import check_link, note_submission
 from survey_site.participation.services.devices import screen_device
@@ -67,7 +68,10 @@ def start_session(
         return StartedSession(session=session, token=token, is_new=True)
     if mode not in Mode.values:
         raise ParticipationError("invalid_mode", f"mode is {mode!r}; allowed: {', '.join(Mode.values)}")
-    participant, recruiter = _participant(_identity(study, mode, recruitment))
+    identity = identity_of(study, mode, recruitment)
+    if mode == Mode.REAL and study.recruiter == Recruiter.SINGLE_USE:
+        use_link(study=study, token=identity.external_id)
+    participant, recruiter = _participant(identity)
     token, version = new_token(), study.current_version
     known = (
         StudySession.objects.select_for_update()
@@ -85,7 +89,7 @@ def start_session(
         return StartedSession(session=known, token=token, is_new=False)
     if not study.is_accepting(pilots=mode == Mode.PILOT) or version is None:
         raise Forbidden("study_closed", f"the study is {study.status}; it takes nobody now")
-    _check_group(participant, study, mode)
+    check_group(participant, study, mode)
     drop_stale(study.pk, mode)
     if is_full(study.pk, mode, version.settings["quota"]):
         raise Forbidden("quota_full", f"the study has its {version.settings['quota']} participants")
@@ -107,8 +111,11 @@ def start_session(
     return StartedSession(session=session, token=token, is_new=True)
 
 
-def _identity(study: Study, mode: str, recruitment: Mapping[str, str]) -> Identity:
-    """Who comes, by the rules of the study's recruiter; pilots come by any link."""
+def identity_of(study: Study, mode: str, recruitment: Mapping[str, str]) -> Identity:
+    """Who comes, by the rules of the study's recruiter; pilots come by any link. Writes nothing.
+
+    Raises ParticipationError for a link that the recruiter cannot have made.
+    """
     if mode != Mode.REAL:
         return identify(recruitment)
     if study.recruiter == Recruiter.MTURK:
@@ -116,7 +123,7 @@ def _identity(study: Study, mode: str, recruitment: Mapping[str, str]) -> Identi
     identity = identify(recruitment, expected=study.recruiter)
     check_link(study, recruitment)
     if study.recruiter == Recruiter.SINGLE_USE:
-        use_link(study=study, token=identity.external_id)
+        usable_link(SingleUseLink.objects.all(), study=study, token=identity.external_id)
     return identity
 
 
@@ -131,8 +138,8 @@ TOOK_NO_PART = Q(state__in=[SessionState.CREATED, SessionState.REFUSED]) | Q(
 )
 
 
-def _check_group(participant: Participant, study: Study, mode: str) -> None:
-    """One participation per study group."""
+def check_group(participant: Participant, study: Study, mode: str) -> None:
+    """One participation per study group. Raises Forbidden for another."""
     if not study.group:
         return
     elsewhere = StudySession.objects.filter(participant=participant, mode=mode, study__group=study.group)
@@ -183,7 +190,7 @@ def give_consent(*, session: StudySession, agreed: bool, consent_version: str) -
     if agreed:
         # One participant consents to one study at a time, so that a group counts them once.
         participant = Participant.objects.select_for_update().get(pk=session.participant_id)
-        _check_group(participant, Study.objects.get(pk=session.study_id), session.mode)
+        check_group(participant, Study.objects.get(pk=session.study_id), session.mode)
         session.consent_version, session.consented_at = shown, Now()
         _take_slot(session)
     session.save()

@@ -1,5 +1,6 @@
 import { type JsPsych, type JsPsychPlugin, ParameterType, type TrialType } from "jspsych";
 import { version } from "../../../package.json";
+import { citations } from "../../trial/citations";
 import { askConfidence } from "../../trial/confidence";
 import { inputOf, onKey } from "../../trial/input";
 import { Matching } from "../../trial/matching";
@@ -12,6 +13,7 @@ import { MatchingView } from "./view";
 const info = <const>{
   name: "iri-matching",
   version: version,
+  citations,
   parameters: {
     ...commonParameters,
     /** Addresses of the images to be matched, shown above, from left to right. */
@@ -110,7 +112,7 @@ class IriMatchingPlugin implements JsPsychPlugin<Info> {
 
   async #run(display: HTMLElement, trial: MatchingTrial, onLoad: () => void): Promise<MatchingData> {
     const view = new MatchingView(display, trial);
-    const { result, row } = await measured(trial.image_size, async () => {
+    const { result, row } = await measured(view.root, trial.image_size, async () => {
       const onset = await reveal(this.jsPsych, view, trial, [...trial.references, ...trial.options]);
       onLoad();
       const answer = await this.#answer(view, trial, onset);

@@ -30,7 +30,7 @@ export class MatchingView implements Staged {
     display: HTMLElement,
     private readonly trial: MatchingTrial,
   ) {
-    this.root = trialRoot("matching", trial.prompt, trial.loading_text);
+    this.root = trialRoot("matching", trial, trial.loading_text);
     if (trial.image_size !== null) this.root.style.setProperty("--iri-image-size", `${trial.image_size}px`);
     this.#references = trial.references.map(() => imageButton());
     this.#options = trial.options.map(() => imageButton());

@@ -2,11 +2,13 @@ import { type JsPsych, type JsPsychPlugin, ParameterType, type TrialType } from 
 import { version } from "../../../package.json";
 import { type ChoiceTrial, runChoice } from "../../trial/choice";
 import { type SimulationMode, simulateChoice } from "../../trial/choice-plugin";
+import { citations } from "../../trial/citations";
 import { type CommonRow, type CommonTrial, commonData, commonParameters } from "../../trial/parameters";
 
 const info = <const>{
   name: "iri-odd-one-out",
   version: version,
+  citations,
   parameters: {
     ...commonParameters,
     /** Addresses of three or more images, from left to right (also in right-to-left languages). */
@@ -92,6 +94,7 @@ function choiceOf(trial: Parameters): ChoiceTrial {
     format: "odd-one-out",
     reference: null,
     reference_duration: null,
+    reference_prompt: "",
     mask_duration: 0,
     options: trial.options.map((image, place) => ({
       image,

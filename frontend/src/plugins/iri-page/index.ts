@@ -1,9 +1,11 @@
 import { type JsPsych, type JsPsychPlugin, ParameterType, type TrialType } from "jspsych";
 import { version } from "../../../package.json";
+import { citations } from "../../trial/citations";
 
 const info = <const>{
   name: "iri-page",
   version: version,
+  citations,
   parameters: {
     /** Fills the page: gets the element to fill, gives nothing back. */
     render: {

@@ -2,6 +2,7 @@ import { type JsPsych, type JsPsychPlugin, ParameterType, type TrialType } from 
 import { version } from "../../../package.json";
 import { type ChoiceTrial, runChoice } from "../../trial/choice";
 import { type SimulationMode, simulateChoice } from "../../trial/choice-plugin";
+import { citations } from "../../trial/citations";
 import {
   type CommonRow,
   type CommonTrial,
@@ -14,6 +15,7 @@ import {
 const info = <const>{
   name: "iri-two-afc",
   version: version,
+  citations,
   parameters: {
     ...commonParameters,
     ...referenceParameters,
