@@ -92,7 +92,10 @@ def test_factors_are_corrected_by_editors_and_nothing_else_is() -> None:
 def test_images_are_uploaded_and_bad_ones_named() -> None:
     bea = researcher()
     caller = Caller(bea)
-    caller.send("POST", "image-sets/", {"slug": "photos", "name": "Photos", "licence": "CC0"}, status=201)
+    body = {"slug": "photos", "name": "Photos", "licence": "CC0-1.0", "source": "my own"}
+    refused = caller.send("POST", "image-sets/", {**body, "licence": ""}, status=422)
+    assert refused["errors"][0]["path"] == "licence"
+    caller.send("POST", "image-sets/", body, status=201)
     files = [SimpleUploadedFile("a.png", png(1)), SimpleUploadedFile("b.png", b"no image"),
              SimpleUploadedFile("c.png", png(1))]  # fmt: skip
     answer = caller.client.post(
@@ -104,15 +107,18 @@ def test_images_are_uploaded_and_bad_ones_named() -> None:
     (image,) = caller.get("image-sets/photos/images/")["results"]
     assert (image["label"], image["width"]) == ("cat", 32)
     assert caller.get("image-sets/photos/")["n_images"] == 1
-    again = caller.send("POST", "image-sets/", {"slug": "photos", "name": "P"}, status=409)
+    again = caller.send("POST", "image-sets/", body, status=409)
     assert again["detail"] == "image set 'photos' exists already; take another slug"
     assert ImageSet.objects.count() == 1
 
 
-def test_a_hundred_files_are_taken_and_more_are_too_many() -> None:
+def test_more_than_a_hundred_files_are_too_many(settings: Any) -> None:
     image_set(0)
     caller = Caller(superuser())
     files = [SimpleUploadedFile(f"{n}.png", b"x") for n in range(101)]
+    answer = caller.client.post("/api/v1/image-sets/photos/images/", {"files": files}, headers=caller.headers)
+    assert (answer.status_code, answer.json()["errors"][0]["path"]) == (422, "files")
+    settings.DATA_UPLOAD_MAX_NUMBER_FILES = 100
     answer = caller.client.post("/api/v1/image-sets/photos/images/", {"files": files}, headers=caller.headers)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 

@@ -23,6 +23,10 @@ from survey_site.stimuli.models import ImageSet, TargetImage
 MOST_FILES = 100  # a request
 
 
+#: Others must know what they may do with the images.
+SAID: dict[str, Any] = {key: {"required": True, "allow_blank": False} for key in ("licence", "source")}
+
+
 class ImageSetShape(serializers.ModelSerializer):
     n_images = serializers.IntegerField(read_only=True)
 
@@ -30,7 +34,7 @@ class ImageSetShape(serializers.ModelSerializer):
         model = ImageSet
         fields = ["slug", "name", "licence", "source", "n_images", "created_at"]
         read_only_fields = ["created_at"]
-        extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
+        extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}, **SAID}
         ref_name = "ImageSet"
 
 
@@ -38,6 +42,7 @@ class ImageSetFacts(serializers.ModelSerializer):
     class Meta:
         model = ImageSet
         fields = ["name", "licence", "source"]
+        extra_kwargs: ClassVar[dict[str, Any]] = SAID
         ref_name = "ImageSetFacts"
 
 
