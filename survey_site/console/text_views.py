@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -19,7 +20,7 @@ from survey_site.studies.models import Study, StudyText
 from survey_site.studies.refusals import StudyRefused
 from survey_site.studies.revisions import ChangedMeanwhile, stamp
 from survey_site.studies.text_services import save_text
-from survey_site.studies.texts import DEFAULT_TEXTS, FIELDS
+from survey_site.studies.texts import DEFAULT_TEXTS, FIELDS, OPTIONAL_FIELDS
 from survey_site.studies.texts import render as rendered
 
 LABELS = {
@@ -28,6 +29,13 @@ LABELS = {
     "instructions": "Instructions",
     "debrief": "Debriefing",
     "refused": "For those who do not consent",
+    "practice": "Before the practice",
+    "practice_failed": "Practice not passed",
+    "break_text": "Breaks",
+    "full": "No place left",
+    "phone_refused": "Phone refused",
+    "paused": "Paused",
+    "closed": "Closed",
 }
 LONGEST = 20_000
 
@@ -43,14 +51,29 @@ class TextForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in FIELDS:
+        for name in (*FIELDS, *OPTIONAL_FIELDS):
             self.fields[name] = forms.CharField(
-                label=LABELS[name], max_length=LONGEST, widget=forms.Textarea(attrs={"rows": 9})
+                label=LABELS[name],
+                max_length=LONGEST,
+                required=name in FIELDS,
+                widget=forms.Textarea(attrs={"rows": 9 if name in FIELDS else 4}),
             )
 
     def sides(self) -> list[tuple[Any, str]]:
         """Each Markdown field, and what it renders to now."""
-        return [(self[name], _html(self[name].value() or "")) for name in FIELDS]
+        return self._sides(FIELDS)
+
+    def other_sides(self) -> list[tuple[Any, str]]:
+        """The same of those that may be empty."""
+        return self._sides(OPTIONAL_FIELDS)
+
+    @property
+    def has_others(self) -> bool:
+        """Whether there is something to see of those that may be empty."""
+        return any(self[name].value() or self[name].errors for name in OPTIONAL_FIELDS)
+
+    def _sides(self, names: Sequence[str]) -> list[tuple[Any, str]]:
+        return [(self[name], _html(self[name].value() or "")) for name in names]
 
 
 def _html(markdown: str) -> str:
@@ -88,7 +111,8 @@ def texts(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _initial(rows: dict[str, StudyText], wanted: str) -> dict[str, str]:
     row = rows.get(wanted) or next(iter(rows.values()), None)
-    text = {name: getattr(row, name) for name in ("title", *FIELDS)} if row else dict(DEFAULT_TEXTS)
+    names = ("title", *FIELDS, *OPTIONAL_FIELDS)
+    text = {name: getattr(row, name) for name in names} if row else dict(DEFAULT_TEXTS)
     return {**text, "language": wanted if wanted != "new" else ""}
 
 

@@ -41,6 +41,14 @@ def test_the_texts_are_saved_and_shown_as_people_see_them(client: Client, study:
     assert (text.title, text.welcome) == ("New title", "Some *welcome*.")
 
 
+def test_texts_that_may_be_empty_are_there_to_be_filled(client: Client, study: Study) -> None:
+    assert '<details class="builder-others">' in client.get(PAGE).content.decode()
+    page = client.post(PAGE, given(client, full="No room *left*."), follow=True).content.decode()
+    assert '<details class="builder-others" open>' in page
+    assert "<p>No room <em>left</em>.</p>" in page
+    assert (study.texts.get().full, study.texts.get().paused) == ("No room *left*.", "")
+
+
 def test_another_language_begins_as_the_first_and_is_added(client: Client, study: Study) -> None:
     form = client.get(f"{PAGE}?language=new").context["form"]
     assert (form["language"].value(), form["title"].value()) == ("", study.texts.get().title)
