@@ -21,7 +21,7 @@ from survey_site.studies.study_file import (
     replace_by_study_file,
 )
 
-FILE = {("application/json"): OpenApiTypes.OBJECT, "application/yaml": OpenApiTypes.STR}
+FILE = {"application/json": OpenApiTypes.OBJECT, "application/yaml": OpenApiTypes.OBJECT}
 CONTENT_TYPES = {"json": "application/json", "yaml": "application/yaml"}
 
 
@@ -37,7 +37,7 @@ class StudyFilesView(StudyView):
         operation_id="studies_file_retrieve",
         responses={
             (200, "application/json"): OpenApiTypes.OBJECT,
-            (200, "application/yaml"): OpenApiTypes.STR,
+            (200, "application/yaml"): OpenApiTypes.OBJECT,
         },
     )
     def retrieve(self, request: Request, slug: str, kind: str) -> HttpResponse:
