@@ -66,7 +66,7 @@ def test_a_study_from_photographs_to_a_clone(
     upload_and_search(researcher, tmp_path)
     build(researcher)
     preview_and_pilot(researcher)
-    page.get_by_role("link", name="Versions").click()
+    page.get_by_role("link", name="Versions", exact=True).click()
     page.get_by_role("button", name="Open", exact=True).click()
     expect(page.get_by_role("heading", name="Open", exact=True)).to_be_visible()
     picture(page, "versions")
@@ -111,7 +111,7 @@ def build(researcher: Researcher) -> None:
     picture(page, "builder")
     page.get_by_role("button", name="Save conditions and plan").click()
     expect(page.locator(".builder-conditions").get_by_text("3 of 3")).to_be_visible()
-    page.get_by_role("link", name="Texts").click()
+    page.get_by_role("link", name="Texts", exact=True).click()
     picture(page, "texts")
 
 
@@ -135,7 +135,7 @@ def it_is_locked(researcher: Researcher) -> None:
     page = researcher.page
     page.goto(f"/admin/builder/{SLUG}/")
     expect(page.get_by_role("button", name="Save conditions and plan")).to_be_disabled()
-    page.get_by_role("link", name="All settings").click()
+    page.get_by_role("link", name="All settings", exact=True).click()
     expect(page.get_by_label("Catch trials")).to_have_count(0)
     picture(page, "study")
 
@@ -196,11 +196,11 @@ def clone(researcher: Researcher) -> None:
 
 def who_did_what(researcher: Researcher) -> None:
     page = researcher.page
-    researcher.go_to("Audit log")
+    page.goto("/admin/access/auditevent/")
     for action in ("open study", "exclude session", "clone study"):
         expect(page.get_by_text(action).first).to_be_visible()
     page.goto(f"/admin/builder/{SLUG}/")
-    page.get_by_role("link", name="All settings").click()
+    page.get_by_role("link", name="All settings", exact=True).click()
     page.get_by_role("link", name="History").first.click()
     expect(page.get_by_role("cell", name="status").first).to_be_visible()
     picture(page, "history")
