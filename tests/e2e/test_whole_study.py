@@ -136,7 +136,8 @@ def it_is_locked(researcher: Researcher) -> None:
     page.goto(f"/admin/builder/{SLUG}/")
     expect(page.get_by_role("button", name="Save conditions and plan")).to_be_disabled()
     page.get_by_role("link", name="All settings", exact=True).click()
-    expect(page.get_by_label("Catch trials")).to_have_count(0)
+    expect(page.get_by_text("This study is open, so its design is locked")).to_be_visible()
+    expect(page.locator("#id_n_catch")).to_be_disabled()
     picture(page, "study")
 
 
