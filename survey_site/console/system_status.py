@@ -103,7 +103,8 @@ def workers() -> Iterator[Finding]:
             f"Worker {worker.name}", State.LOOK, f"waits: {worker.trouble}", "See what it waits for, above."
         )
     if alive.exists():
-        yield Finding("IRI workers", State.GOOD, f"{alive.count()} are running")
+        n = alive.count()
+        yield Finding("IRI workers", State.GOOD, "one is running" if n == 1 else f"{n} are running")
     elif IRIChunk.objects.open().exists():
         yield Finding(
             "IRI workers",

@@ -151,6 +151,15 @@ class Researcher:
         rows = [row.locator("th, td").all_inner_texts() for row in table.get_by_role("row").all()[1:]]
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
+    def export(self, title: str, to: Path) -> Path:
+        """A file from the export page."""
+        self.page.get_by_label(title).check()
+        with self.page.expect_download() as download:
+            self.page.get_by_role("button", name="Export", exact=True).click()
+        path = to / download.value.suggested_filename
+        download.value.save_as(path)
+        return path
+
     def download(self, link: str, to: Path) -> Path:
         with self.page.expect_download() as download:
             self.page.get_by_role("link", name=link).click()

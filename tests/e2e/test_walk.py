@@ -222,7 +222,8 @@ def test_a_person_answers_by_keyboard_and_the_score_is_the_share_chosen(
     assert researcher.download("Human-alignment scores as PNG", tmp_path).stat().st_size > 10_000
     assert researcher.download("Report (PDF)", tmp_path).read_bytes().startswith(b"%PDF-")
 
-    path = researcher.download("Responses (CSV)", tmp_path)
+    page.get_by_role("link", name="Export the data").click()
+    path = researcher.export("Responses, long", tmp_path)
     assert_rows_match(path, shown)
     [condition] = json.loads(site.succeed("score_csv", path, "--json"))["conditions"]
     assert condition["condition"] == "pooled"

@@ -166,22 +166,16 @@ def export(researcher: Researcher, folder: Path) -> None:
     page = researcher.page
     page.goto(f"/admin/export/{SLUG}/")
     picture(page, "export")
-    responses = list(csv.DictReader(io.StringIO(exported(page, "Responses, long (CSV)").decode("utf-8-sig"))))
+    text = researcher.export("Responses, long", folder).read_text("utf-8-sig")
+    responses = list(csv.DictReader(io.StringIO(text)))
     assert len(responses) == 2 * (N_IMAGES + 1)
     assert {row["mode"] for row in responses} == {"real"}
     assert sorted({row["excluded_by"] for row in responses}) == ["", "researcher"]
     assert {row["target_label"] for row in responses if row["trial_kind"] == "main"} == set(LABELS)
-    with zipfile.ZipFile(io.BytesIO(exported(page, "Data set (Psych-DS, ZIP)"))) as archive:
+    with zipfile.ZipFile(researcher.export("Data set (Psych-DS", folder)) as archive:
         assert f"data/study-{SLUG.replace('-', '')}_task-2afc_data.csv" in {
             name.partition("/")[2] if not name.startswith("data/") else name for name in archive.namelist()
         }
-
-
-def exported(page: Page, title: str) -> bytes:
-    page.get_by_role("radio", name=title).check()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Export", exact=True).click()
-    return Path(download.value.path()).read_bytes()
 
 
 def clone(researcher: Researcher) -> None:
