@@ -33,7 +33,7 @@ from tests.builders import draft_study
 pytestmark = pytest.mark.django_db
 
 #: Requests an operation, half with input that is allowed and half with input that is not.
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "12"))
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     checks.status_code_conformance,
