@@ -80,6 +80,7 @@ def test_the_example_drives_a_whole_study(
     words = ["--network", "net", "--architecture", "resnet18", "--layers", "pool", "--image-set", "photos"]
     options = example.parsed([*words, "--bots", "2", "--image-size", str(SIZE)])
     (score,) = example.drive(site, options)
+    site.http.close()  # so that the server's thread leaves its connection to the database
     study = Study.objects.get(slug="driven")
     assert study.sessions.filter(mode="pilot", state="finished").count() == 2
     assert score["n"] == 8
