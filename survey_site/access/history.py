@@ -20,6 +20,7 @@ from survey_site.access.models import Membership
 
 KINDS = {"+": "added", "~": "changed", "-": "deleted"}
 LONGEST = 200
+NOT_SHOWN = "(not shown)"
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,14 @@ def _differences(row: Any) -> Iterator[FieldChange]:
         return
     for field in row.tracked_fields:  # diff_against leaves out what no form may edit: the status
         if getattr(before, field.attname) != getattr(row, field.attname):
-            values = (_text(_value(one, field)) for one in (before, row))
+            values = (_shown(one, field) for one in (before, row))
             yield FieldChange(str(field.verbose_name), *values)
+
+
+def _shown(row: Any, field: Any) -> str:
+    """Of what only some may know, no more than whether there is something."""
+    value = _value(row, field)
+    return NOT_SHOWN if value and field.name in getattr(row.instance_type, "SECRET", ()) else _text(value)
 
 
 def _value(row: Any, field: Any) -> Any:

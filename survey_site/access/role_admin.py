@@ -171,6 +171,14 @@ class SharedAdmin(RoleAdmin):
             make_owner(user=request.user, of=form.instance)
         super().save_related(request, form, formsets, change)
 
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        record_event(user=request.user, action=f"delete {self.opts.verbose_name}", subject=obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for one in queryset:
+            self.delete_model(request, one)
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         super().save_formset(request, form, formset, change)
         if isinstance(formset, SharingFormSet) and formset.has_changed():

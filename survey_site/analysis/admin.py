@@ -43,7 +43,7 @@ class ExclusionAdmin(RoleAdmin):
     delete_role = Role.ANALYST
     form = ExclusionForm
     list_display = ["session", "study", "rule", "reason", "decided_at"]
-    list_filter = ["rule", "session__study", "session__mode"]
+    list_filter = ["rule", ("session__study", admin.RelatedOnlyFieldListFilter), "session__mode"]
     search_fields = ["session__id", "reason"]
     autocomplete_fields = ["session"]
     fields = ["session", "reason"]

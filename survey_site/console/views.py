@@ -13,6 +13,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_safe
 
 from survey_site.access.roles import ExportLevel, export_level
+from survey_site.access.services import record_event
 from survey_site.analysis import report_files
 from survey_site.analysis.figures.catalogue import figures_of
 from survey_site.analysis.models import ResultFigure, StudyResults
@@ -100,6 +101,7 @@ def figure_png(request: HttpRequest, slug: str, name: str) -> HttpResponse:
 def figure_csv(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     """The data in the figure."""
     figure = wanted_figure(request, slug, name)
+    _note(request, figure.results, f"figure {name}")
     return _download(figure.csv, "text/csv; charset=utf-8", f"{slug}-{figure.results.mode}-{name}.csv")
 
 
@@ -108,6 +110,7 @@ def figure_csv(request: HttpRequest, slug: str, name: str) -> HttpResponse:
 def report_html(request: HttpRequest, slug: str) -> HttpResponse:
     """Everything the page shows, in one file that needs nothing else."""
     stored = wanted_results(request, slug)
+    _note(request, stored, "report as HTML")
     return _download(
         report_files.report_html(stored), "text/html; charset=utf-8", f"{slug}-{stored.mode}-report.html"
     )
@@ -118,7 +121,13 @@ def report_html(request: HttpRequest, slug: str) -> HttpResponse:
 def report_pdf(request: HttpRequest, slug: str) -> HttpResponse:
     """The same on paper."""
     stored = wanted_results(request, slug)
+    _note(request, stored, "report as PDF")
     return _download(report_files.report_pdf(stored), "application/pdf", f"{slug}-{stored.mode}-report.pdf")
+
+
+def _note(request: HttpRequest, results: StudyResults, what: str) -> None:
+    detail = {"what": what, "mode": results.mode}
+    record_event(user=request.user, action="export results", subject=results.study, detail=detail)
 
 
 def _download(content: str | bytes, content_type: str, name: str) -> HttpResponse:

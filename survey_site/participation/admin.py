@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from survey_site.access.role_admin import ReadOnlyAdmin, VisibleRows
+from survey_site.access.roles import Role, may
 from survey_site.participation.models import PREVIEW, LogEntry, Payment, SessionState, StudySession
 
 STATE_COLOURS = {
@@ -52,7 +53,14 @@ class StudySessionAdmin(VisibleRows, ReadOnlyAdmin):
         "created_at",
         "last_seen_at",
     ]
-    list_filter = ["study", "mode", "state", "screened_out_by", "recruiter", ProblemFilter]
+    list_filter = [
+        ("study", admin.RelatedOnlyFieldListFilter),
+        "mode",
+        "state",
+        "screened_out_by",
+        "recruiter",
+        ProblemFilter,
+    ]
     search_fields = ["id", "participant__id"]
     fields = [
         ("study", "version", "mode"),
@@ -65,6 +73,11 @@ class StudySessionAdmin(VisibleRows, ReadOnlyAdmin):
         "problems",
     ]
     readonly_fields = [name for row in fields for name in ([row] if isinstance(row, str) else row)]
+
+    def get_fields(self, request: HttpRequest, obj: StudySession | None = None) -> Any:
+        """What participants wrote is data: viewers take none of it."""
+        reads = obj is None or may(request.user, Role.ANALYST, obj.study)
+        return self.fields if reads else [name for name in self.fields if name != "problems"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StudySession]:
         return (

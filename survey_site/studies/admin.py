@@ -16,10 +16,10 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from survey_site.access.role_admin import SharedAdmin
-from survey_site.access.roles import Role
+from survey_site.access.roles import Role, may
 from survey_site.stimuli.models import IRIStatus
 from survey_site.studies import services
-from survey_site.studies.fieldsets import FIELDSETS
+from survey_site.studies.fieldsets import CODES_TITLE, FIELDSETS
 from survey_site.studies.inlines import ConditionInline, IconInline, QuestionInline, TextInline
 from survey_site.studies.locks import LOCKED, is_locked
 from survey_site.studies.models import (
@@ -66,6 +66,8 @@ class StudyAdmin(SharedAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Study | None = None) -> Any:
         (title, first), *others = super().get_fieldsets(request, obj)
         told = {**first, "description": LOCKED} if is_locked(obj) else first
+        if obj is not None and not may(request.user, Role.EDITOR, obj):
+            others = [one for one in others if one[0] != CODES_TITLE]
         return [(title, told), *others]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Study | None = None) -> Any:
@@ -246,13 +248,19 @@ class StudyAdmin(SharedAdmin):
 
     @action(description="Save and pause", permissions=["pause_now"])
     def pause_now(self, request: HttpRequest, study: Study) -> None:
-        services.pause_study(study=study, by=request.user)
-        messages.success(request, "Paused: no new sessions; those under way may finish.")
+        self._move(request, study, services.pause_study, "Paused")
 
     @action(description="Save and close", permissions=["close_now"])
     def close_now(self, request: HttpRequest, study: Study) -> None:
-        services.close_study(study=study, by=request.user)
-        messages.success(request, "Closed: no new sessions; those under way may finish.")
+        self._move(request, study, services.close_study, "Closed")
+
+    def _move(self, request: HttpRequest, study: Study, move: Any, said: str) -> None:
+        try:
+            move(study=study, by=request.user)
+        except services.StudyRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, f"{said}: no new sessions; those under way may finish.")
 
 
 def _failed_iris(condition: Condition) -> str:

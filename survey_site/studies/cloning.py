@@ -8,13 +8,13 @@ from django.db import transaction
 
 from survey_site.access.models import User
 from survey_site.access.services import make_owner, record_event
-from survey_site.studies.models import Study, StudyStatus
+from survey_site.studies.models import CODES, Study, StudyStatus
 from survey_site.studies.refusals import StudyRefused
 
 #: What belongs to the former study alone: its codes, its recruiter's listing, its registered plan.
 ITS_OWN: dict[str, Any] = {
     "status": StudyStatus.DRAFT,
-    "completion_code": "",
+    **dict.fromkeys(CODES, ""),
     "recruiter_study_id": "",
     "preregistration_url": "",
     "revision": 0,

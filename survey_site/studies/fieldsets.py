@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from survey_site.studies.exclusion_form import exclusion_rows
 
+#: For editors: whoever has a code can claim to have taken part.
+CODES_TITLE = "Completion"
+
 FIELDSETS = [
     (
         None,
@@ -67,7 +70,7 @@ FIELDSETS = [
         },
     ),
     (
-        "Completion",
+        CODES_TITLE,
         {
             "fields": [
                 ("completion_code", "refusal_code"),

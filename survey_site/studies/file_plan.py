@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q, QuerySet
+
 from survey_site.access.models import User
 from survey_site.stimuli.models import Recipe, StoredImage
 from survey_site.stimuli.services import save_recipe
@@ -60,7 +62,7 @@ def plan_of(document: dict[str, Any], *, by: User | None, into: Study | None = N
         conditions=conditions_of(document.get("conditions", {}), recipes, Shared(by, into), faults),
         texts=_texts(document.get("texts", {"en": DEFAULT_TEXTS}), faults),
         questions=question_rows(document.get("questions", {}), faults),
-        icons=_icons(document.get("icons", {}), faults),
+        icons=_icons(document.get("icons", {}), _icons_seen(by, into), faults),
         rules=rules_of(document.get("exclusion_rules", []), faults),
     )
     if faults:
@@ -161,14 +163,28 @@ def question_values(entry: dict[str, Any], path: str, faults: Faults) -> dict[st
     return values
 
 
-def _icons(given: Any, faults: Faults) -> dict[str, StoredImage]:
+def _icons_seen(by: User | None, into: Study | None) -> QuerySet[StoredImage]:
+    """Images that the importer may take for icons: those of studies that they see, or all for a command.
+    Whoever knows the hash of another image gets nothing by it.
+    """
+    images = StoredImage.objects.all()
+    if by is None:
+        return images
+    theirs = Q(study__in=Study.objects.visible_to(by)) | Q(study=into)
+    return images.filter(pk__in=LabelIcon.objects.filter(theirs).values("image"))
+
+
+def _icons(given: Any, images: QuerySet[StoredImage], faults: Faults) -> dict[str, StoredImage]:
     found = {}
     for label, sha256 in entries_of(given, "icons", faults).items():
         value_of(LabelIcon._meta.get_field("label"), label, f"icons.{label}", faults)
-        image = StoredImage.objects.filter(sha256=str(sha256)).first()
+        image = images.filter(sha256=str(sha256)).first()
         if image is None:
             faults.append(
-                (f"icons.{label}", f"is {shown(sha256)}; allowed: the sha256 of an image that is stored here")
+                (
+                    f"icons.{label}",
+                    f"is {shown(sha256)}; allowed: the sha256 of an icon of a study shared with you",
+                )
             )
         else:
             found[label] = image

@@ -76,6 +76,10 @@ class TrialKind(models.TextChoices):
     CATCH = "catch", "Catch"
 
 
+#: Whoever has one of these can claim to have taken part: they are for editors and owners.
+CODES = ("completion_code", "refusal_code", "screened_out_code", "failed_check_code", "completion_url")
+
+
 class Study(NamesDependants):
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
@@ -222,6 +226,8 @@ class Study(NamesDependants):
     #: What may change while people take part: it is about who comes, and no version freezes it. A trigger
     #: refuses everything else.
     EDITABLE_WHILE_OPEN = ("name", "recruiter", "recruiter_study_id", "group")
+    #: Not shown in histories.
+    SECRET = CODES
 
     objects = SharedQuerySet.as_manager()
 

@@ -120,7 +120,7 @@ def pilot_study(*, study: Study, by: User | None = None) -> StudyVersion:
 
     An open study takes pilots as it is. Raises StudyRefused naming everything that is missing.
     """
-    current = Study.objects.get(pk=study.pk)
+    current = Study.objects.select_for_update().get(pk=study.pk)
     if current.is_open and current.current_version:
         return current.current_version
     return _frozen_with(study, StudyStatus.PILOT, "pilot study", by)
@@ -140,6 +140,13 @@ def _frozen_with(study: Study, status: str, action: str, by: User | None) -> Stu
     return version
 
 
+#: From where a study gets there, apart from opening.
+MAY_BECOME = {
+    StudyStatus.PAUSED: (StudyStatus.OPEN,),
+    StudyStatus.CLOSED: (StudyStatus.OPEN, StudyStatus.PAUSED, StudyStatus.PILOT),
+}
+
+
 def pause_study(*, study: Study, by: User | None = None) -> None:
     """No new sessions; those under way may finish."""
     _set_status(study, StudyStatus.PAUSED, by)
@@ -155,6 +162,11 @@ def _set_status(study: Study, status: StudyStatus, by: User | None) -> None:
     if not study.versions.exists():
         raise StudyRefused(f"study {study.slug!r} never opened, so it cannot be {status}")
     study = Study.objects.select_for_update().get(pk=study.pk)
+    if study.status not in (*MAY_BECOME[status], status):
+        allowed = ", ".join(MAY_BECOME[status])
+        raise StudyRefused(
+            f"study {study.slug!r} is {study.status}, so it cannot be {status}; allowed from: {allowed}"
+        )
     study.status = status
     study.save(update_fields=["status"])
     record_event(user=by, action=f"{status} study", subject=study)

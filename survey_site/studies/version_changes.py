@@ -12,7 +12,7 @@ from typing import Any
 from django.utils.html import strip_tags
 
 from survey_site.studies.differences import Difference, differences
-from survey_site.studies.models import Study, StudyVersion
+from survey_site.studies.models import CODES, Study, StudyVersion
 
 #: Where a setting is a list of objects, what names them.
 NAMED_BY = {"conditions": "slug", "exclusion_rules": "rule"}
@@ -61,6 +61,7 @@ def _named(settings: Mapping[str, Any]) -> dict[str, Any]:
         if name in NAMED_BY
         else value
         for name, value in settings.items()
+        if name not in CODES  # that they changed is in the history
     }
 
 

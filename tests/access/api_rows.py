@@ -97,7 +97,7 @@ STUDIES: list[tuple[Any, ...]] = [
     ("rest-study", "delete", OWNER, of_study()),
     ("rest-study-readiness", "get", VIEWER, of_study()),
     *((f"rest-study-{act}", "post", EDITOR, of_study()) for act in RUNS),
-    ("rest-study-clone", "post", VIEWER, of_study()),
+    ("rest-study-clone", "post", EDITOR, of_study()),
     ("rest-bots", "get", VIEWER, of_study()),
     ("rest-bots", "post", EDITOR, of_study()),
     ("rest-bot-run", "get", VIEWER, bot_run),
@@ -122,7 +122,7 @@ STUDIES: list[tuple[Any, ...]] = [
     ("rest-icon", "delete", EDITOR, of_study(label="cat")),
     ("rest-versions", "get", VIEWER, of_study()),
     ("rest-version", "get", VIEWER, of_study(number=1)),
-    ("rest-study-file", "get", VIEWER, of_study(kind="yaml")),
+    ("rest-study-file", "get", EDITOR, of_study(kind="yaml")),
     ("rest-study-file-put", "put", EDITOR, of_study()),
     ("rest-study-files", "post", STAFF),
 ]

@@ -13,6 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from survey_site.access.models import AuditEvent, Role
 from survey_site.access.roles import role_of
 from survey_site.studies.models import Study, StudyStatus
+from survey_site.studies.rest.base import StudyView
+from survey_site.studies.services import open_study
 from survey_site.studies.study_file import export_study_file
 from tests.access.caller import Caller
 from tests.builders import (
@@ -207,15 +209,41 @@ def test_a_taken_slug_is_refused() -> None:
     assert refused["detail"] == "study 'faces' exists already"
 
 
-def test_a_viewer_clones_a_study_and_owns_the_clone() -> None:
+def test_an_editor_clones_a_study_and_owns_the_clone() -> None:
     study = opened_study()
-    viewer = member(Role.VIEWER, study)
+    editor = member(Role.EDITOR, study)
     body = {"slug": "again", "name": "Again", "with_conditions": False}
-    made = Caller(viewer).send("POST", "studies/faces/clone/", body, status=201)
+    Caller(member(Role.ANALYST, study)).send("POST", "studies/faces/clone/", body, status=403)
+    made = Caller(editor).send("POST", "studies/faces/clone/", body, status=201)
     assert (made["status"], made["role"], made["version"]) == ("draft", "owner", None)
     assert not Study.objects.get(slug="again").conditions.exists()
     refused = Caller(researcher("cem")).send("POST", "studies/faces/clone/", body, status=404)
     assert refused["code"] == "not_found"
+
+
+def test_codes_are_for_editors() -> None:
+    study = opened_study(completion_code="DONE", refusal_code="NO")
+    for role, seen in ((Role.ANALYST, ""), (Role.EDITOR, "DONE")):
+        caller = Caller(member(role, study))
+        assert caller.send("GET", "studies/faces/")["settings"]["completion_code"] == seen
+        assert caller.send("GET", "studies/faces/versions/1/")["settings"]["completion_code"] == seen
+
+
+def test_a_change_under_any_state_leaves_the_status_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody opens between the look and the lock; `*` writes over it, and takes nothing back."""
+    study = draft_study()
+    look = StudyView.study
+
+    def slow(self: StudyView, *args: Any, **options: Any) -> Study:
+        found = look(self, *args, **options)
+        if found.status == StudyStatus.DRAFT:
+            open_study(study=study)
+        return found
+
+    monkeypatch.setattr(StudyView, "study", slow)
+    Caller(superuser()).send("PATCH", "studies/faces/", {"name": "Renamed"}, match="*")
+    study.refresh_from_db()
+    assert (study.name, study.status) == ("Renamed", StudyStatus.OPEN)
 
 
 def test_the_preview_link_shows_the_draft() -> None:

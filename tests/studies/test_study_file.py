@@ -151,7 +151,7 @@ def put(*path: Any) -> Callable[[dict[str, Any]], None]:
         (put("questions", "en", 0, "choices", "one"), "choices is 'one'; allowed: a list"),
         (put("questions", "en", 0, "choices", ["a\nb", 3]), "choices.1 is 3; allowed: one line of text"),
         (put("questions", "en", 1, "name", "hand"), "questions.en.1.name is 'hand', which another"),
-        (put("icons", "cat", "f00"), "icons.cat is 'f00'; allowed: the sha256 of an image"),
+        (put("icons", "cat", "f00"), "icons.cat is 'f00'; allowed: the sha256 of an icon"),
         (put("exclusion_rules", ["catch_rate"]), "exclusion_rules.0 is 'catch_rate'; allowed: an object"),
         (put("exclusion_rules", [{"rule": "luck"}]), "rule is 'luck'; it must be one of catch_rate"),
         (put("exclusion_rules", [{"rule": "catch_rate", "minimum": 2}]), "minimum is 2; it must be above 0"),

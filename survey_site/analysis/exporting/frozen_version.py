@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from survey_site.access.roles import ExportLevel
-from survey_site.studies.models import StudyVersion, Trial
-
-#: Whoever has one of these can claim to have taken part.
-CODES = ("completion_code", "refusal_code", "screened_out_code", "failed_check_code", "completion_url")
+from survey_site.studies.models import CODES, StudyVersion, Trial
 
 
 def frozen_version(version: StudyVersion, level: ExportLevel) -> dict[str, Any]:

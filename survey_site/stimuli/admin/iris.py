@@ -33,7 +33,13 @@ class IRIAdmin(VisibleRows, ReadOnlyModelAdmin):
     list_display = [
         "three_images", "pair", "status_label", "error_percent", "cosine_text", "labels", "passed",
     ]  # fmt: skip
-    list_filter = ["status", "passed", "layer__network", "layer", "recipe"]
+    list_filter = [
+        "status",
+        "passed",
+        ("layer__network", admin.RelatedOnlyFieldListFilter),
+        ("layer", admin.RelatedOnlyFieldListFilter),
+        "recipe",
+    ]
     search_fields = ["target__name", "layer__name", "layer__network__name"]
     list_per_page = 25
     fields = [

@@ -48,7 +48,14 @@ class IRIJobAdmin(VisibleRows, ReadOnlyModelAdmin):
         "number", "pair", "recipe", "image_set", "rng_seed", "progress_bar", "priority", "queue_name",
         "created_at",
     ]  # fmt: skip
-    list_filter = ["status", "layer__network", "recipe", "image_set", "paused", "queue"]
+    list_filter = [
+        "status",
+        ("layer__network", admin.RelatedOnlyFieldListFilter),
+        "recipe",
+        ("image_set", admin.RelatedOnlyFieldListFilter),
+        "paused",
+        "queue",
+    ]
     search_fields = ["=id", "layer__name", "layer__network__name"]
     list_select_related = ["layer__network", "recipe", "image_set"]
     list_per_page = 50

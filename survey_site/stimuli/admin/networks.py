@@ -121,7 +121,7 @@ class NetworkAdmin(SharedAdmin):
 @admin.register(Layer)
 class LayerAdmin(VisibleRows, ReadOnlyModelAdmin):
     list_display = ["name", "network", "depth", "shape", "role"]
-    list_filter = ["network", "role"]
+    list_filter = [("network", admin.RelatedOnlyFieldListFilter), "role"]
     search_fields = ["name", "network__name", "network__slug"]
     list_select_related = ["network"]
     actions = ["queue_pairs"]

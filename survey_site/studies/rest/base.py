@@ -46,6 +46,7 @@ class StudyView(ResearcherView):
         study = self.study(slug, role)
         with transaction.atomic():
             self._check_match(study)
+            study.refresh_from_db()  # as it is now that nobody else changes it
             if locked:
                 refuse_if_open(study)
                 forget_preview(study)

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from survey_site.access.rest.errors import ApiError
 from survey_site.access.rest.parsing import RawJSON, RawYAML
 from survey_site.access.roles import Role
+from survey_site.access.services import record_event
 from survey_site.studies.file_reading import StudyFileError
 from survey_site.studies.rest.base import IF_MATCH, StudyView, as_invalid, etag
 from survey_site.studies.rest.shapes import StudyLine
@@ -42,11 +43,12 @@ class StudyFilesView(StudyView):
     )
     def retrieve(self, request: Request, slug: str, kind: str) -> HttpResponse:
         """The whole study as `study.json` or `study.yaml`; the same study is the same bytes."""
-        study = self.study(slug)
+        study = self.study(slug, Role.EDITOR)  # it holds the completion codes
         if kind not in FORMATS:
             raise ApiError("not_found", f"there is no format {kind!r}; there are: {', '.join(FORMATS)}")
         answer = HttpResponse(export_study_file(study, kind), content_type=CONTENT_TYPES[kind])
         answer["ETag"] = etag(study)
+        record_event(user=request.user, action="export study file", subject=study, detail={"format": kind})
         return answer
 
     @extend_schema(request=FILE, responses={201: StudyLine})

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from survey_site.access.rest.errors import ApiError
 from survey_site.access.rest.views import missing
+from survey_site.access.roles import Role, may
 from survey_site.stimuli.services import ImageRefused, StoreTrouble
 from survey_site.studies.exclusion_services import set_rules
 from survey_site.studies.file_checks import Faults, value_of
@@ -32,6 +33,7 @@ from survey_site.studies.rest.shapes import (
     TextShape,
     VersionLine,
     WholeVersion,
+    without_codes,
 )
 from survey_site.studies.services import add_condition, icon_image
 
@@ -256,9 +258,12 @@ class VersionsView(StudyView):
     @extend_schema(responses=WholeVersion)
     def retrieve(self, request: Request, slug: str, number: int) -> Response:
         """One version: settings and texts as participants met them, and the hash over everything."""
-        found = self.get_queryset().filter(study=self.study(slug), number=number).first()
+        study = self.study(slug)
+        found = self.get_queryset().filter(study=study, number=number).first()
         if found is None:
             raise missing(StudyVersion)
+        if not may(self.request.user, Role.EDITOR, study):
+            found.settings = without_codes(found.settings)
         return Response(WholeVersion(found).data)
 
 

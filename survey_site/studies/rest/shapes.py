@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from survey_site.access.models import Role
-from survey_site.studies.models import Condition, Question, Study, StudyStatus, StudyText, StudyVersion
+from survey_site.studies.models import CODES, Condition, Question, Study, StudyStatus, StudyText, StudyVersion
 from survey_site.studies.study_document import CONDITION_SETTINGS, SETTINGS, TEXT_FIELDS
 
 
@@ -33,8 +33,13 @@ class VersionLine(serializers.ModelSerializer):
         ref_name = "VersionLine"
 
 
+def without_codes(settings: dict[str, Any]) -> dict[str, Any]:
+    """For viewers and analysts: every code is empty."""
+    return {**settings, **{name: "" for name in CODES if name in settings}}
+
+
 class WholeVersion(VersionLine):
-    settings = serializers.DictField()
+    settings = serializers.DictField(help_text="Completion codes are empty for viewers and analysts.")
     texts = serializers.DictField()
 
     class Meta(VersionLine.Meta):
@@ -52,7 +57,9 @@ class StudyLine(serializers.ModelSerializer):
 
 
 class WholeStudy(StudyLine):
-    settings = SettingsShape(source="*", read_only=True)
+    settings = SettingsShape(
+        source="*", read_only=True, help_text="Completion codes are empty for viewers and analysts."
+    )
     role = serializers.ChoiceField(choices=Role.choices, read_only=True, help_text="Yours.")
     version = VersionLine(source="current_version", read_only=True, allow_null=True, help_text="The latest.")
     participant_link = serializers.CharField(read_only=True)

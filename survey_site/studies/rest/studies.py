@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from survey_site.access.models import Scope
 from survey_site.access.rest.members import MembersView
-from survey_site.access.roles import Role, role_of
+from survey_site.access.roles import Role, may, role_of
 from survey_site.access.services import record_event
 from survey_site.studies import services
 from survey_site.studies.cloning import clone_study
@@ -33,6 +33,7 @@ from survey_site.studies.rest.shapes import (
     StudyFilter,
     StudyLine,
     WholeStudy,
+    without_codes,
 )
 
 
@@ -135,7 +136,7 @@ class StudiesView(StudyView):
     @extend_schema(request=CloneShape, responses={201: WholeStudy})
     def clone(self, request: Request, slug: str) -> Response:
         """A new draft of yours that begins as this study stands; sessions and versions stay behind."""
-        study = self.study(slug)
+        study = self.study(slug, Role.EDITOR)
         made = clone_study(study=study, by=request.user, **self.given(CloneShape))
         return self._whole(made.slug, status=201)
 
@@ -143,7 +144,10 @@ class StudiesView(StudyView):
         study: Any = self.study(slug)
         study.role = role_of(self.request.user, study)
         study.participant_link = participant_link(study)
-        return self.tagged(study, WholeStudy(study).data, status)
+        body = dict(WholeStudy(study).data)
+        if not may(self.request.user, Role.EDITOR, study):
+            body["settings"] = without_codes(body["settings"])
+        return self.tagged(study, body, status)
 
 
 def participant_link(study: Study) -> str:
