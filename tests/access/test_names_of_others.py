@@ -1,4 +1,4 @@
-"""Lists, filters and choices name nothing that is not shared; whoever left is still named where they acted."""
+"""Lists, filters and choices name nothing that is not shared, and who did what stays known."""
 
 from __future__ import annotations
 
