@@ -30,6 +30,16 @@ def log_ids(**ids: object) -> Iterator[None]:
         _ids.reset(token)
 
 
+@contextmanager
+def nothing_known() -> Iterator[None]:
+    """Log lines within carry no ids."""
+    token = _ids.set(None)
+    try:
+        yield
+    finally:
+        _ids.reset(token)
+
+
 def note_log_id(name: str, value: object) -> None:
     """Log lines from here to the end of the surrounding `log_ids` carry this id, too."""
     ids = _ids.get()

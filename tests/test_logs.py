@@ -12,9 +12,16 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from survey_site.logs import IdsFilter, log_ids, logging_settings, note_log_id
+from survey_site.logs import IdsFilter, log_ids, logging_settings, note_log_id, nothing_known
 from tests.builders import opened_study
 from tests.participation.visitor import running
+
+
+@pytest.fixture(autouse=True)
+def no_ids_of_others() -> Iterator[None]:
+    """What ran in this thread before may have left a request's id behind."""
+    with nothing_known():
+        yield
 
 
 @pytest.fixture

@@ -253,6 +253,9 @@ def test_the_way_back_to_prolific(page: Page, studies: dict[str, str]) -> None:
 
 def test_whoever_comes_back(page: Page, studies: dict[str, str]) -> None:
     to_trials(page, studies["plain"])
+    expect_trial(page)
+    page.keyboard.press("f")
+    expect(page.get_by_role("progressbar", name="Progress")).to_have_attribute("aria-valuenow", "1")
     page.reload()
     expect_heading(page, "Welcome back")
     check_at_every_size(page, "welcome-back")
@@ -374,7 +377,7 @@ def test_the_researchers_page_of_links(researcher: Page, studies: dict[str, str]
 
 def test_the_researchers_page_of_results(researcher: Page, studies: dict[str, str]) -> None:
     researcher.goto("/admin/results/study-linked/")
-    expect(researcher.get_by_role("link", name="Sessions (CSV)")).to_be_visible()
+    expect(researcher.get_by_role("link", name="Export the data")).to_be_visible()
     check_ours(researcher)
 
 

@@ -224,7 +224,7 @@ def test_an_impossible_reaction_time_stores_nothing(
 
 
 def test_a_slow_answer_is_taken_if_the_session_has_lasted_so_long() -> None:
-    opened_study(n=1)
+    opened_study(n=2)
     visitor = running()
     slow = response(1, visitor.presentations()[0], rt=900_000, rt_raw_ms=900_000.2)
     said = refused(visitor.log(slow), 400, "impossible_reaction_time", seq=1)
@@ -329,7 +329,7 @@ def test_other_formats_than_json_are_not_read(visitor: Visitor) -> None:
 
 
 def test_a_time_out_is_an_answer_without_an_option() -> None:
-    opened_study(n=1, time_limit_ms=2500)
+    opened_study(n=2, time_limit_ms=2500)
     visitor = running()
     shown = visitor.presentations()
     late = response(1, shown[0], None, timed_out=True, rt=None, rt_raw_ms=None)

@@ -24,7 +24,7 @@ from survey_site.stimuli.models import IRI, Network
 from survey_site.stimuli.services import store_image
 from survey_site.studies.models import Study, Trial, TrialOption, TrialReference
 from survey_site.studies.services import add_condition, open_study
-from tests.builders import finished_job, opened_study, png, version_of
+from tests.builders import draft_study, finished_job, opened_study, png, version_of
 from workers import observing, tasks
 from workers.attempts import shutting_down
 from workers.iri.images import from_png
@@ -117,7 +117,7 @@ def test_an_iri_that_is_its_target_scores_one_and_two_equal_options_tie() -> Non
 
 def test_the_controls_come_out_as_they_must() -> None:
     """The target as IRI scores 1, the start image 0 (METHOD 4)."""
-    study = opened_study(n=3)
+    study = draft_study(n=3)
     job = IRI.objects.all()[0].job
     for shows in ("target", "start"):
         add_condition(study=study, layer=job.layer, recipe=job.recipe, image_set=job.image_set, shows=shows)
