@@ -293,10 +293,10 @@ def by_kind(page: Any) -> dict[str, str]:
         }
     if model is ApiToken:  # one's own
         return {"list": STAFF, "add": STAFF, "view": OWN, "change": NOBODY, "delete": SUPERUSER, "own": OWN}
+    read = dict.fromkeys(["list", "view", "own"], SUPERUSER)
     written = NOBODY if model is AuditEvent else SUPERUSER
-    return dict.fromkeys(["list", "view", "own"], SUPERUSER) | dict.fromkeys(
-        ["add", "change", "delete"], written
-    )
+    deleted = NOBODY if model is User else written  # who acted stays named
+    return {**read, "add": written, "change": written, "delete": deleted}
 
 
 def met(answer: Any) -> str:
